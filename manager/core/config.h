@@ -1,0 +1,139 @@
+// The validated model of a configuration file: what the daemon acts on. Produced by config_parse.h; nothing in
+// here knows the text's syntax. Meanings, defaults and units are keepalived.conf(5)'s unless said otherwise.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/types.h"
+
+namespace xlb {
+
+// Where in the configuration something was said; line and column count from 1. `file` is as the user wrote it
+// (or as `include` reached it).
+struct Place {
+  std::string file;
+  int line = 0;
+  int column = 0;
+
+  auto operator<=>(const Place&) const = default;
+};
+
+// A command as argv; argv[0] is the program. Never run through a shell.
+struct ScriptCommand {
+  std::vector<std::string> argv;
+  std::string user;  // empty: global script_user, else root
+  std::string group;
+  Place place;
+};
+
+enum class VrrpVersion : uint8_t { v2 = 2, v3 = 3 };
+enum class VrrpInitialState : uint8_t { backup, master };
+
+// One address of a virtual_ipaddress block.
+struct VirtualAddress {
+  PrefixedAddress address;  // prefix length 32 when the file gives none
+  std::string device;       // empty: the instance's interface
+
+  auto operator<=>(const VirtualAddress&) const = default;
+};
+
+struct VrrpInstanceConfig {
+  std::string name;
+  Place place;
+  std::string interface;
+  Place interface_place;
+  uint8_t virtual_router_id = 0;  // 1..255
+  uint8_t priority = 100;         // 1..255; 255 = address owner
+  VrrpVersion version = VrrpVersion::v2;
+  VrrpInitialState initial_state = VrrpInitialState::backup;
+  std::chrono::milliseconds advert_interval{1000};  // v2: whole seconds; v3: 10 ms steps, <= 40.95 s
+  std::string auth_password;                        // PASS, v2 only, <= 8 bytes; empty: no authentication
+  std::vector<VirtualAddress> virtual_addresses;
+  bool preempt = true;
+  std::chrono::seconds garp_master_delay{5};  // second gratuitous ARP block; 0 = none
+  std::optional<ScriptCommand> notify_master;
+  std::optional<ScriptCommand> notify_backup;
+  std::optional<ScriptCommand> notify_fault;
+  std::optional<ScriptCommand> notify_stop;
+  std::optional<ScriptCommand> notify;  // run with "INSTANCE" name STATE priority appended
+};
+
+// A check's timing, after inheritance virtual_server -> real_server -> checker.
+struct CheckTiming {
+  std::chrono::microseconds delay_loop{std::chrono::seconds(60)};
+  std::chrono::microseconds connect_timeout{std::chrono::seconds(5)};
+  int retry = 1;  // failures tolerated after the first one before the server is down
+  std::chrono::microseconds delay_before_retry{std::chrono::seconds(1)};
+};
+
+struct StatusCodeRange {
+  int first = 200;
+  int last = 299;
+};
+
+struct HttpUrl {
+  std::string path;
+  std::optional<std::string> md5_digest;      // 32 lower-case hex digits
+  std::vector<StatusCodeRange> status_codes;  // empty: 200-299, or any when only a digest is given
+  Place place;
+};
+
+enum class CheckKind : uint8_t { http_get, tcp };
+std::string_view name_of(CheckKind kind);  // "HTTP_GET", "TCP_CHECK"
+
+struct CheckConfig {
+  CheckKind kind = CheckKind::tcp;
+  Endpoint target;  // connect_ip and connect_port, default: the real server's
+  CheckTiming timing;
+  std::vector<HttpUrl> urls;  // http_get: at least one
+  Place place;
+};
+
+struct RealServerConfig {
+  Endpoint endpoint;
+  int weight = 1;  // 0..65535
+  std::vector<CheckConfig> checks;
+  Place place;
+};
+
+struct VirtualServerConfig {
+  ServiceKey key;
+  Scheduler scheduler = Scheduler::rr;
+  ForwardingMethod method = ForwardingMethod::direct_routing;
+  std::optional<std::chrono::seconds> persistence_timeout;
+  std::vector<RealServerConfig> real_servers;
+  Place place;
+};
+
+enum class AttachMode : uint8_t { automatic, native, generic, none };
+enum class LocalDelivery : uint8_t { nat, loopback };
+
+// The xlb { } block: what keepalived has no word for.
+struct XlbSettings {
+  AttachMode attach_mode = AttachMode::automatic;
+  std::vector<std::string> interfaces;  // empty: the vrrp_instance interfaces
+  uint32_t flow_table_size = 1048576;   // connections remembered
+  LocalDelivery local_delivery = LocalDelivery::nat;
+  std::vector<IpAddress> peers;
+  std::optional<Endpoint> status_listen = Endpoint{IpAddress::v4(127, 0, 0, 1), 9780};  // nullopt: none
+};
+
+struct GlobalSettings {
+  std::string router_id;
+  std::string script_user;
+  std::string script_group;
+  std::chrono::milliseconds script_timeout{60'000};  // notify scripts are killed after it (xlb's own bound)
+};
+
+struct Config {
+  GlobalSettings global;
+  std::vector<VrrpInstanceConfig> vrrp_instances;    // file order
+  std::vector<VirtualServerConfig> virtual_servers;  // file order
+  XlbSettings xlb;
+  bool has_xlb_block = false;
+};
+
+}  // namespace xlb

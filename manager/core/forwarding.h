@@ -1,0 +1,68 @@
+// The desired forwarding state: what the data plane should do, computed from configuration, health, neighbours and
+// addresses. A value: compared, diffed, applied. It knows no map, no index, no packet.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/types.h"
+
+namespace xlb {
+
+// What may be sent to a real server.
+enum class Forwardable : uint8_t {
+  yes,       // new and existing flows
+  existing,  // weight 0: existing flows only; new ones and persistent clients go elsewhere
+  no,        // down, lost or without a MAC: nothing; its flows are scheduled anew
+};
+
+// The frame rewrite that reaches a real server by direct routing.
+struct NextHop {
+  MacAddress destination;      // the real server's
+  MacAddress source;           // the leaving interface's own
+  unsigned interface_index = 0;  // where it leaves
+
+  auto operator<=>(const NextHop&) const = default;
+};
+
+struct ForwardedRealServer {
+  Endpoint endpoint;
+  bool local = false;  // an address of this host: handed to the stack
+  int weight = 1;
+  Forwardable forwardable = Forwardable::no;
+  std::optional<NextHop> next_hop;  // absent when local or not forwardable
+
+  auto operator<=>(const ForwardedRealServer&) const = default;
+};
+
+struct ForwardedVirtualServer {
+  ServiceKey key;
+  Scheduler scheduler = Scheduler::rr;
+  std::optional<std::chrono::seconds> persistence_timeout;
+  std::vector<ForwardedRealServer> real_servers;  // configuration order
+  // Source MACs whose frames for this service were balanced already (other directors, and the other real servers when
+  // this host is one itself): delivered to the local real server or dropped, never balanced again. Sorted.
+  std::vector<MacAddress> peers;
+
+  auto operator<=>(const ForwardedVirtualServer&) const = default;
+};
+
+struct ForwardingTable {
+  std::vector<ForwardedVirtualServer> virtual_servers;  // configuration order, unique keys
+
+  auto operator<=>(const ForwardingTable&) const = default;
+};
+
+// What leads from one table to another: whole virtual servers, in the order to apply.
+struct ForwardingDiff {
+  std::vector<ServiceKey> removed;
+  std::vector<ForwardedVirtualServer> changed;  // new or different
+
+  [[nodiscard]] bool empty() const { return removed.empty() && changed.empty(); }
+};
+
+ForwardingDiff diff(const ForwardingTable& from, const ForwardingTable& to);
+
+}  // namespace xlb

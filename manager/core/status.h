@@ -1,0 +1,109 @@
+// What users see: one immutable value, published once a second and on every change, read by the HTTP thread and xlbctl. The JSON
+// schema is documented in docs/status.md; arrays keep the configuration's order; every number has its unit in its name.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/types.h"
+
+namespace xlb {
+
+using WallTime = std::chrono::system_clock::time_point;
+
+struct Traffic {
+  uint64_t packets = 0;
+  uint64_t bytes = 0;  // IP total length, as IPVS counts
+  uint64_t connections = 0;
+};
+
+struct Status {
+  struct Interface {
+    std::string name;
+    std::string mode;    // "native", "generic", "nat"
+    std::string reason;  // why not a better one; empty for native
+  };
+  struct Refusals {
+    std::string reason;
+    uint64_t count = 0;
+  };
+  struct Vrrp {
+    std::string instance;
+    std::string state;  // "MASTER", "BACKUP", "FAULT"
+    std::string reason;  // why FAULT; else empty
+    std::string interface;
+    int version = 2;
+    int priority = 0;
+    int virtual_router_id = 0;
+    double advert_interval_s = 1;
+    std::vector<std::string> virtual_addresses;  // "10.10.0.3/24"
+    std::string master_address;                  // who is master, when somebody else; empty: unknown or us
+    WallTime since;
+    uint64_t transitions = 0;
+    uint64_t adverts_sent = 0;
+    uint64_t adverts_received = 0;
+    std::vector<Refusals> refused;  // only reasons that occurred
+  };
+  struct Check {
+    std::string kind;    // "HTTP_GET", "TCP_CHECK"
+    std::string target;  // "10.10.0.1:80"
+    bool up = true;
+    int consecutive_failures = 0;
+    std::string result;  // last attempt in words
+    std::optional<WallTime> last_at;
+  };
+  struct RealServer {
+    Endpoint endpoint;
+    std::string forward;  // "Local", "Route"
+    int weight = 1;
+    std::string state;   // "up", "down", "draining"
+    std::string reason;  // last check's result in words, or why it gets no traffic
+    std::string mac;     // empty: unresolved or local
+    uint64_t active_connections = 0;
+    uint64_t inactive_connections = 0;
+    uint64_t persistent_clients = 0;
+    Traffic traffic;
+    std::vector<Check> checks;
+  };
+  struct VirtualServer {
+    ServiceKey key;
+    std::string scheduler;   // "rr", "wrr"
+    std::string forwarding;  // "DR"
+    std::optional<int64_t> persistence_timeout_s;
+    std::string state;  // "up", "down"
+    Traffic traffic;    // every packet that matched, also those no real server could take
+    std::vector<RealServer> real_servers;
+  };
+  struct Drop {
+    std::string reason;
+    uint64_t packets = 0;
+  };
+  struct Loop {
+    double max_lag_ms = 0;  // since start: how late the loop served a deadline
+  };
+
+  std::string version;
+  WallTime generated_at;
+  bool ready = false;          // data plane attached and configuration applied
+  std::string not_ready_reason;  // when not ready
+  std::vector<std::string> warnings;
+  uint32_t flow_table_size = 0;
+  uint64_t flows = 0;  // entries in use at the last sweep
+  std::vector<Interface> dataplane;
+  std::vector<Vrrp> vrrp;
+  std::vector<VirtualServer> virtual_servers;
+  std::vector<Drop> drops;  // every reason, also those at zero
+  Loop loop;
+};
+
+// The document of GET /v1/status and `xlbctl --json show`; pretty-printed UTF-8 ending in a newline. Never throws: text that is not UTF-8 is
+// replaced.
+std::string to_json(const Status& status);
+
+// RFC 3339 with milliseconds, UTC: "2026-11-22T13:45:00.123Z".
+std::string rfc3339(WallTime time);
+
+}  // namespace xlb

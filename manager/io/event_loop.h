@@ -1,0 +1,86 @@
+// The one event loop: epoll, one timerfd for all deadlines, a signalfd. It owns no state but whom to call. Each turn first serves
+// urgent timers (VRRP), then descriptors and signals, then other timers; how late it serves deadlines is measured.
+// Single-threaded: only post() may be called from another thread.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "core/types.h"
+
+namespace xlb {
+
+class EventLoop {
+ public:
+  enum class Urgency : uint8_t { urgent, normal };
+
+  // Keeps a descriptor watched until destroyed; must not outlive the loop. Does not own the descriptor.
+  class Watch {
+   public:
+    Watch() = default;
+    Watch(Watch&&) noexcept;
+    Watch& operator=(Watch&&) noexcept;
+    ~Watch();
+    void set_events(uint32_t epoll_events);
+    void reset();
+
+   private:
+    friend class EventLoop;
+    EventLoop* loop_ = nullptr;
+    uint64_t id_ = 0;
+  };
+
+  // A one-shot timer, armed as often as wanted; cancelled by destruction. Must not outlive the loop.
+  class Timer {
+   public:
+    Timer() = default;
+    Timer(Timer&&) noexcept;
+    Timer& operator=(Timer&&) noexcept;
+    ~Timer();
+    void arm(TimePoint when);
+    void disarm();
+    [[nodiscard]] bool armed() const;
+
+   private:
+    friend class EventLoop;
+    EventLoop* loop_ = nullptr;
+    uint64_t id_ = 0;
+  };
+
+  static Result<std::unique_ptr<EventLoop>> create();
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  [[nodiscard]] Result<Watch> watch(int fd, uint32_t epoll_events,
+                                    std::function<void(uint32_t epoll_events)> handler);
+  [[nodiscard]] Timer timer(Urgency urgency, std::function<void()> handler);
+  // Blocks these signals for the process and delivers them here. Call once.
+  Result<void> on_signals(const std::vector<int>& signals, std::function<void(int signal)> handler);
+  // Runs `work` in the loop's next turn; the only call another thread may make.
+  void post(std::function<void()> work);
+
+  // The monotonic time: read at the start of each handler, so equal within one.
+  [[nodiscard]] TimePoint now() const;
+  // Runs until stop(). A handler may create and destroy watches and timers, its own included.
+  Result<void> run();
+  void stop();
+
+  // The greatest lateness of a timer since start, and since the last call of take_recent_lag().
+  [[nodiscard]] Duration max_lag() const;
+  [[nodiscard]] Duration take_recent_lag();
+
+ private:
+  EventLoop();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace xlb
