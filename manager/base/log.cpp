@@ -25,11 +25,15 @@ bool stderr_is_journal() {
 
 std::string_view name_of(Level level) {
   switch (level) {
-    case Level::error: return "error: ";
-    case Level::warning: return "warning: ";
+    case Level::error:
+      return "error: ";
+    case Level::warning:
+      return "warning: ";
     case Level::notice:
-    case Level::info: return "";
-    case Level::debug: return "debug: ";
+    case Level::info:
+      return "";
+    case Level::debug:
+      return "debug: ";
   }
   return "";
 }
@@ -46,16 +50,17 @@ std::string wall_clock() {
 
 }  // namespace
 
-void set_verbosity(Level level) { verbosity = level; }
+void set_verbosity(Level level) {
+  verbosity = level;
+}
 
 void write(Level level, std::string_view line) {
   if (level > verbosity.load()) return;
   static const bool journal = stderr_is_journal();
-  const std::string text = journal
-                               ? fmt::format("<{}>{}\n", static_cast<int>(level), line)
-                               : fmt::format("{} {}{}\n", wall_clock(), name_of(level), line);
-  // One write(2) a line, so that lines of two processes on one terminal never mix. A lost log line must not
-  // stop the daemon.
+  const std::string text = journal ? fmt::format("<{}>{}\n", static_cast<int>(level), line)
+                                   : fmt::format("{} {}{}\n", wall_clock(), name_of(level), line);
+  // One write(2) a line, so that lines of two processes on one terminal never mix. A lost log line
+  // must not stop the daemon.
   (void)!::write(STDERR_FILENO, text.data(), text.size());
 }
 

@@ -1,5 +1,5 @@
-// The daemon's log: one line an event, on stderr, with a journald priority prefix ("<4>") when stderr
-// is the journal. Only the director and main log; base, core and io return errors instead.
+// The daemon's log: one line an event, on stderr, with a journald priority prefix ("<4>") when
+// stderr is the journal. Only the director and main log; base, core and io return errors instead.
 //
 // Levels by who must act: error = somebody now, warning = somebody soon, notice = a state changed,
 // info = progress, debug = for the people who build it.

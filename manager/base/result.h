@@ -1,8 +1,8 @@
 // Expected failures as values.
 //
 // A function that can fail in a way its caller must handle returns Result<T>. The text of an Error
-// reads "cannot <verb> <object>: <cause>"; each layer adds only what it knows. Broken invariants are
-// not errors: they abort. Third-party exceptions stop in the file that includes the library.
+// reads "cannot <verb> <object>: <cause>"; each layer adds only what it knows. Broken invariants
+// are not errors: they abort. Third-party exceptions stop in the file that includes the library.
 #pragma once
 
 #include <fmt/format.h>
@@ -28,7 +28,7 @@ struct Error {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}     // NOLINT: implicit
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
@@ -69,8 +69,8 @@ template <typename... Args>
   return Error{fmt::format(format, std::forward<Args>(args)...), 0};
 }
 
-// fail_errno(errno, "cannot open {}", path) -> "cannot open x: No such file or directory". Take errno
-// in the same statement as the failing call.
+// fail_errno(errno, "cannot open {}", path) -> "cannot open x: No such file or directory". Take
+// errno in the same statement as the failing call.
 template <typename... Args>
 [[nodiscard]] Error fail_errno(int code, fmt::format_string<Args...> format, Args&&... args) {
   const int positive = code < 0 ? -code : code;

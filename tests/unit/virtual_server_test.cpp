@@ -1,0 +1,106 @@
+// What a virtual server does with its real servers: judge() and desired_forwarding().
+#include "core/virtual_server.h"
+
+#include <doctest/doctest.h>
+
+using namespace xlb;
+
+namespace {
+
+const MacAddress kServerMac{{2, 0, 0, 0, 0, 2}};
+const MacAddress kDirectorMac{{2, 0, 0, 0, 0, 9}};
+const NextHop kNextHop{kServerMac, MacAddress{{2, 0, 0, 0, 0, 1}}, 7};
+
+RealServerConfig real_server(uint8_t host, int weight) {
+  RealServerConfig config;
+  config.endpoint = {IpAddress::v4(10, 10, 0, host), 80};
+  config.weight = weight;
+  return config;
+}
+
+RealServerFacts remote() {
+  RealServerFacts facts;
+  facts.next_hop = kNextHop;
+  return facts;
+}
+
+RealServerFacts local() {
+  RealServerFacts facts;
+  facts.local = true;
+  return facts;
+}
+
+VirtualServerConfig pair_of_servers() {
+  VirtualServerConfig config;
+  config.key = {IpAddress::v4(10, 10, 0, 3), 80, Protocol::tcp};
+  config.real_servers = {real_server(1, 100), real_server(2, 100)};
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("a healthy resolved real server takes new connections") {
+  RealServerFacts facts = remote();
+  facts.health_text = "HTTP 200, digest matches";
+  const auto verdict = judge(real_server(2, 1), facts);
+  CHECK(verdict.availability == Availability::up);
+  CHECK(verdict.forwardable == Forwardable::yes);
+  CHECK(verdict.reason == "HTTP 200, digest matches");
+}
+
+TEST_CASE("weight 0 keeps existing flows only") {
+  const auto verdict = judge(real_server(2, 0), remote());
+  CHECK(verdict.availability == Availability::draining);
+  CHECK(verdict.forwardable == Forwardable::existing);
+}
+
+TEST_CASE("a failed check takes the real server out and says why") {
+  RealServerFacts facts = remote();
+  facts.healthy = false;
+  facts.health_text = "connect: Connection refused";
+  const auto verdict = judge(real_server(2, 0), facts);
+  CHECK(verdict.availability == Availability::down);
+  CHECK(verdict.reason == "connect: Connection refused");
+}
+
+TEST_CASE("a real server without a MAC gets no traffic until resolved, unless it is this host") {
+  RealServerFacts unresolved;
+  unresolved.next_hop_text = "10.10.0.2 does not answer ARP on eth0";
+  CHECK(judge(real_server(2, 1), unresolved).forwardable == Forwardable::no);
+  CHECK(judge(real_server(2, 1), unresolved).reason == unresolved.next_hop_text);
+  CHECK(judge(real_server(1, 1), local()).forwardable == Forwardable::yes);
+}
+
+TEST_CASE("a lost host outweighs a check that has not noticed yet") {
+  RealServerFacts facts = remote();
+  facts.health_text = "HTTP 200";
+  facts.lost = "its director fell silent and does not answer ARP";
+  CHECK(judge(real_server(2, 1), facts).forwardable == Forwardable::no);
+  CHECK(judge(real_server(2, 1), facts).reason == facts.lost);
+}
+
+TEST_CASE(
+    "on a host that serves itself the other real servers are peers: their frames were balanced "
+    "already") {
+  const std::vector<RealServerFacts> facts = {local(), remote()};
+  const std::vector<MacAddress> directors = {kDirectorMac, kServerMac};
+  const auto service = desired_forwarding(pair_of_servers(), facts, directors);
+  CHECK(service.peers == std::vector<MacAddress>{kServerMac, kDirectorMac});
+  CHECK(service.real_servers[0].local);
+  CHECK_FALSE(service.real_servers[0].next_hop.has_value());
+  CHECK(service.real_servers[1].next_hop == kNextHop);
+}
+
+TEST_CASE("a director that serves nothing balances frames of its real servers") {
+  const std::vector<RealServerFacts> facts = {remote(), remote()};
+  const auto service = desired_forwarding(pair_of_servers(), facts, {});
+  CHECK(service.peers.empty());
+}
+
+TEST_CASE("a down real server stays a peer: it may be a director whose web server died") {
+  std::vector<RealServerFacts> facts = {local(), remote()};
+  facts[1].healthy = false;
+  const auto service = desired_forwarding(pair_of_servers(), facts, {});
+  CHECK(service.peers == std::vector<MacAddress>{kServerMac});
+  CHECK_FALSE(service.real_servers[1].next_hop.has_value());
+}
