@@ -49,8 +49,8 @@ ForwardedVirtualServer desired_forwarding(const VirtualServerConfig& config,
     forwarded.weight = real_server.weight;
     forwarded.forwardable = judge(real_server, fact).forwardable;
     if (!fact.local && forwarded.forwardable != Forwardable::no) forwarded.next_hop = fact.next_hop;
-    if (serves_here && !fact.local && fact.next_hop) {
-      result.peers.push_back(fact.next_hop->destination);
+    if (serves_here && !fact.local && fact.last_known_mac) {
+      result.peers.push_back(*fact.last_known_mac);
     }
     result.real_servers.push_back(std::move(forwarded));
   }

@@ -22,6 +22,9 @@ struct RealServerFacts {
   std::string lost;         // why its whole host is believed dead; empty: it is not
   std::optional<NextHop> next_hop;
   std::string next_hop_text;  // why there is no next hop
+  // The MAC it was last seen with, also while it does not answer: it may come back as a director at
+  // any moment.
+  std::optional<MacAddress> last_known_mac;
 };
 
 enum class Availability : uint8_t {

@@ -21,6 +21,7 @@ RealServerConfig real_server(uint8_t host, int weight) {
 RealServerFacts remote() {
   RealServerFacts facts;
   facts.next_hop = kNextHop;
+  facts.last_known_mac = kServerMac;
   return facts;
 }
 
@@ -97,9 +98,9 @@ TEST_CASE("a director that serves nothing balances frames of its real servers") 
   CHECK(service.peers.empty());
 }
 
-TEST_CASE("a down real server stays a peer: it may be a director whose web server died") {
+TEST_CASE("a real server that does not answer stays a peer: it may come back as a director") {
   std::vector<RealServerFacts> facts = {local(), remote()};
-  facts[1].healthy = false;
+  facts[1].next_hop.reset();
   const auto service = desired_forwarding(pair_of_servers(), facts, {});
   CHECK(service.peers == std::vector<MacAddress>{kServerMac});
   CHECK_FALSE(service.real_servers[1].next_hop.has_value());
