@@ -1,5 +1,5 @@
-// What users see: one immutable value, published once a second and on every change, read by the HTTP thread and xlbctl. The JSON
-// schema is documented in docs/status.md; arrays keep the configuration's order; every number has its unit in its name.
+// What users see: one immutable value, published once a second and on every change, read by the
+// HTTP thread and xlbctl. docs/status.md documents the JSON; arrays keep the configuration's order.
 #pragma once
 
 #include <chrono>
@@ -32,7 +32,7 @@ struct Status {
   };
   struct Vrrp {
     std::string instance;
-    std::string state;  // "MASTER", "BACKUP", "FAULT"
+    std::string state;   // "MASTER", "BACKUP", "FAULT"
     std::string reason;  // why FAULT; else empty
     std::string interface;
     int version = 2;
@@ -40,7 +40,7 @@ struct Status {
     int virtual_router_id = 0;
     double advert_interval_s = 1;
     std::vector<std::string> virtual_addresses;  // "10.10.0.3/24"
-    std::string master_address;                  // who is master, when somebody else; empty: unknown or us
+    std::string master_address;  // who is master, when somebody else; empty: unknown or us
     WallTime since;
     uint64_t transitions = 0;
     uint64_t adverts_sent = 0;
@@ -87,7 +87,7 @@ struct Status {
 
   std::string version;
   WallTime generated_at;
-  bool ready = false;          // data plane attached and configuration applied
+  bool ready = false;            // data plane attached and configuration applied
   std::string not_ready_reason;  // when not ready
   std::vector<std::string> warnings;
   uint32_t flow_table_size = 0;
@@ -99,9 +99,13 @@ struct Status {
   Loop loop;
 };
 
-// The document of GET /v1/status and `xlbctl --json show`; pretty-printed UTF-8 ending in a newline. Never throws: text that is not UTF-8 is
-// replaced.
-std::string to_json(const Status& status);
+// pretty: two spaces a level, as people read it; line: no newline inside, as the control socket
+// needs it. Both end in a newline.
+enum class JsonStyle : uint8_t { pretty, line };
+
+// The document of GET /v1/status and `xlbctl --json show`. Bytes that are not UTF-8 become U+FFFD:
+// reasons and names come from outside.
+std::string to_json(const Status& status, JsonStyle style = JsonStyle::pretty);
 
 // RFC 3339 with milliseconds, UTC: "2026-11-22T13:45:00.123Z".
 std::string rfc3339(WallTime time);

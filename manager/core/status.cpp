@@ -1,0 +1,132 @@
+// Status as JSON. The member names are a contract (docs/status.md): added to, never renamed.
+#include "core/status.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+namespace xlb {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <typename Items, typename Convert>
+Json array_of(const Items& items, Convert convert) {
+  Json result = Json::array();
+  for (const auto& item : items)
+    result.push_back(convert(item));
+  return result;
+}
+
+void add_traffic(Json& object, const Traffic& traffic) {
+  object["packets"] = traffic.packets;
+  object["bytes"] = traffic.bytes;
+  object["connections"] = traffic.connections;
+}
+
+Json json_of(const Status::Interface& interface) {
+  return Json{
+      {"interface", interface.name}, {"mode", interface.mode}, {"reason", interface.reason}};
+}
+
+Json json_of(const Status::Vrrp& vrrp) {
+  Json result;
+  result["instance"] = vrrp.instance;
+  result["state"] = vrrp.state;
+  result["reason"] = vrrp.reason;
+  result["priority"] = vrrp.priority;
+  result["virtual_router_id"] = vrrp.virtual_router_id;
+  result["interface"] = vrrp.interface;
+  result["version"] = vrrp.version;
+  result["advert_interval_s"] = vrrp.advert_interval_s;
+  result["virtual_addresses"] = array_of(vrrp.virtual_addresses, [](auto& text) { return text; });
+  result["master_address"] = vrrp.master_address;
+  result["since"] = rfc3339(vrrp.since);
+  result["transitions"] = vrrp.transitions;
+  result["adverts_sent"] = vrrp.adverts_sent;
+  result["adverts_received"] = vrrp.adverts_received;
+  result["adverts_refused"] = array_of(vrrp.refused, [](const Status::Refusals& refusals) {
+    return Json{{"reason", refusals.reason}, {"count", refusals.count}};
+  });
+  return result;
+}
+
+Json json_of(const Status::Check& check) {
+  Json result;
+  result["kind"] = check.kind;
+  result["target"] = check.target;
+  result["up"] = check.up;
+  result["consecutive_failures"] = check.consecutive_failures;
+  result["result"] = check.result;
+  result["last_at"] = check.last_at ? Json(rfc3339(*check.last_at)) : Json(nullptr);
+  return result;
+}
+
+Json json_of(const Status::RealServer& real_server) {
+  Json result;
+  result["address"] = real_server.endpoint.address.to_string();
+  result["port"] = real_server.endpoint.port;
+  result["forward"] = real_server.forward;
+  result["weight"] = real_server.weight;
+  result["state"] = real_server.state;
+  result["reason"] = real_server.reason;
+  result["mac"] = real_server.mac;
+  result["active_connections"] = real_server.active_connections;
+  result["inactive_connections"] = real_server.inactive_connections;
+  result["persistent_clients"] = real_server.persistent_clients;
+  add_traffic(result, real_server.traffic);
+  result["checks"] = array_of(real_server.checks, [](auto& check) { return json_of(check); });
+  return result;
+}
+
+Json json_of(const Status::VirtualServer& virtual_server) {
+  Json result;
+  result["address"] = virtual_server.key.address.to_string();
+  result["port"] = virtual_server.key.port;
+  result["protocol"] = name_of(virtual_server.key.protocol);
+  result["scheduler"] = virtual_server.scheduler;
+  result["forwarding"] = virtual_server.forwarding;
+  const auto& persistence = virtual_server.persistence_timeout_s;
+  result["persistence_timeout_s"] = persistence ? Json(*persistence) : Json(nullptr);
+  result["state"] = virtual_server.state;
+  add_traffic(result, virtual_server.traffic);
+  result["real_servers"] =
+      array_of(virtual_server.real_servers, [](auto& server) { return json_of(server); });
+  return result;
+}
+
+}  // namespace
+
+std::string to_json(const Status& status, JsonStyle style) {
+  Json document;
+  document["version"] = status.version;
+  document["generated_at"] = rfc3339(status.generated_at);
+  document["ready"] = status.ready;
+  document["not_ready_reason"] = status.not_ready_reason;
+  document["warnings"] = array_of(status.warnings, [](auto& text) { return text; });
+  document["flow_table"] = Json{{"size", status.flow_table_size}, {"flows", status.flows}};
+  document["dataplane"] = array_of(status.dataplane, [](auto& item) { return json_of(item); });
+  document["vrrp"] = array_of(status.vrrp, [](auto& item) { return json_of(item); });
+  document["virtual_servers"] =
+      array_of(status.virtual_servers, [](auto& item) { return json_of(item); });
+  document["drops"] = array_of(status.drops, [](const Status::Drop& drop) {
+    return Json{{"reason", drop.reason}, {"packets", drop.packets}};
+  });
+  document["loop"] = Json{{"max_lag_ms", status.loop.max_lag_ms}};
+  const int indent = style == JsonStyle::pretty ? 2 : -1;
+  return document.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string rfc3339(WallTime time) {
+  using namespace std::chrono;
+  const auto since_epoch = floor<milliseconds>(time);
+  const auto day = floor<days>(since_epoch);
+  const year_month_day date{day};
+  const hh_mm_ss clock{since_epoch - day};
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
+                     clock.subseconds().count());
+}
+
+}  // namespace xlb
