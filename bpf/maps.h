@@ -8,9 +8,12 @@
 
 #include <xlb/abi.h>
 
-/* Number of buckets - 1, a power of two - 1. Set with the map's size before loading. */
+/* Set by the manager before loading. Masks: number of buckets - 1 of xlb_flows (at least two) and
+ * xlb_persistence, each a power of two. Seed: places keys in buckets; random, so that nobody can
+ * aim at one, and kept as long as the tables are. */
 const volatile __u32 xlb_flow_mask = 1;
 const volatile __u32 xlb_client_mask = 0;
+const volatile __u64 xlb_hash_seed = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

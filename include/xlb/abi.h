@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * What the XDP program (bpf/) and the manager (manager/io) share: keys and values of the pinned
- * maps, verdicts, timeouts, limits. Plain C, only <linux/types.h>. Addresses and ports are in
- * network order (__be), everything else in host order. A change of any size, offset or meaning
- * raises XLB_ABI_VERSION: a daemon adopts pinned maps only of its own version.
+ * maps, verdicts, timeouts, limits (the hash and the rules of expiry: xlb/hash.h). Plain C, only
+ * <linux/types.h>. Addresses and ports are in network order (__be), everything else in host order.
+ * A change of any size, offset or meaning raises XLB_ABI_VERSION: a daemon adopts pinned maps only
+ * of its own version.
  */
 #ifndef XLB_ABI_H
 #define XLB_ABI_H
@@ -110,7 +111,7 @@ enum xlb_flow_state {
 	XLB_FLOW_CLOSE = 4,
 	XLB_FLOW_UDP = 5,
 };
-/* An entry is absent when its last packet is this old. */
+/* After this long without a packet a flow is forgotten. */
 enum xlb_flow_timeout {
 	XLB_SYN_RECV_TIMEOUT_S = 60,
 	XLB_ESTABLISHED_TIMEOUT_S = 900,
@@ -118,24 +119,6 @@ enum xlb_flow_timeout {
 	XLB_CLOSE_TIMEOUT_S = 10,
 	XLB_UDP_TIMEOUT_S = 300,
 };
-static inline __u32 xlb_flow_timeout_s(__u32 state)
-{
-	switch (state) {
-	case XLB_FLOW_ESTABLISHED:
-		return XLB_ESTABLISHED_TIMEOUT_S;
-	case XLB_FLOW_UDP:
-		return XLB_UDP_TIMEOUT_S;
-	case XLB_FLOW_SYN_RECV:
-		return XLB_SYN_RECV_TIMEOUT_S;
-	case XLB_FLOW_FIN_WAIT:
-		return XLB_FIN_WAIT_TIMEOUT_S;
-	case XLB_FLOW_CLOSE:
-		return XLB_CLOSE_TIMEOUT_S;
-	default:
-		return 0;
-	}
-}
-
 /* real server index | last packet (xlb clock, seconds, low 24 bits) << 32 | state << 56 */
 #define XLB_FLOW_VALUE(real_server, second, state)                                                 \
 	((__u64)(__u32)(real_server) | (__u64)((second)&0xffffff) << 32 | (__u64)(state) << 56)

@@ -29,15 +29,15 @@ static inline __attribute__((always_inline)) __u32 xlb_flow_timeout_s(__u32 stat
 {
 	switch (state) {
 	case XLB_FLOW_SYN_RECV:
-		return 60;
+		return XLB_SYN_RECV_TIMEOUT_S;
 	case XLB_FLOW_ESTABLISHED:
-		return 900;
+		return XLB_ESTABLISHED_TIMEOUT_S;
 	case XLB_FLOW_FIN_WAIT:
-		return 120;
+		return XLB_FIN_WAIT_TIMEOUT_S;
 	case XLB_FLOW_CLOSE:
-		return 10;
+		return XLB_CLOSE_TIMEOUT_S;
 	case XLB_FLOW_UDP:
-		return 300;
+		return XLB_UDP_TIMEOUT_S;
 	default:
 		return 0;
 	}
