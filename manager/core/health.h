@@ -1,6 +1,16 @@
-// The judgement of one checker: when to try, and what a result means. keepalived's rules: a server starts up (no alpha),
-// the very first attempt decides alone, later ones need `retry` + 1 failures in a row; one success brings it back. Pure:
-// it knows neither HTTP nor sockets.
+// The judgement of one checker: when to try, and what a result means, by keepalived's rules. A
+// server starts up (no alpha mode). The very first attempt decides alone; later on `retry` + 1
+// failures in a row take the server down, and one success brings it back.
+//
+//   state           attempt  state after         next attempt after
+//   any             passed   up                  delay_loop
+//   not yet tried   failed   down                max(delay_before_retry, delay_loop)
+//   up              failed   up, `retry` times   delay_before_retry
+//   up              failed   then down           max(delay_before_retry, delay_loop)
+//   down            failed   down                max(delay_before_retry, delay_loop)
+//
+// Delays count from the end of an attempt. keepalived delays the first attempt by a random part of
+// `warmup`; here the owner chooses `start`. Pure: it knows neither HTTP nor sockets.
 #pragma once
 
 #include <optional>
@@ -11,7 +21,8 @@
 
 namespace xlb {
 
-// One attempt's outcome in words a user understands: "HTTP 200, digest matches", "connect: Connection refused".
+// One attempt's outcome in words a user understands: "HTTP 200, digest matches", "connect:
+// Connection refused".
 struct ProbeResult {
   bool ok = false;
   std::string text;
@@ -25,18 +36,26 @@ class Checker {
   // When the next attempt should begin; nullopt while one is running.
   [[nodiscard]] std::optional<TimePoint> next_attempt() const;
   void attempt_started();
-  // Returns the new verdict when it changed.
+  // Returns the new verdict when it changed; the first attempt's verdict changes only when it is
+  // "down".
   std::optional<bool> attempt_finished(const ProbeResult& result, TimePoint now);
-  // Something else says the server may be gone: try now instead of after delay_loop (no effect while one is running).
+  // Something else says the server may be gone: try now instead of after delay_loop (no effect
+  // while one is running). The failures needed to go down stay the same.
   void check_now(TimePoint now);
 
-  [[nodiscard]] bool up() const;
-  [[nodiscard]] int consecutive_failures() const;
-  [[nodiscard]] const std::string& last_text() const;  // "not checked yet" before the first
-  [[nodiscard]] std::optional<TimePoint> last_finished() const;
+  [[nodiscard]] bool up() const { return up_; }
+  [[nodiscard]] int consecutive_failures() const { return failures_; }
+  // "not checked yet" before the first.
+  [[nodiscard]] const std::string& last_text() const { return last_text_; }
+  [[nodiscard]] std::optional<TimePoint> last_finished() const { return last_finished_; }
 
  private:
-  // H: fill in
+  CheckTiming timing_;
+  std::optional<TimePoint> next_attempt_;  // nullopt: an attempt is running
+  bool up_ = true;
+  int failures_ = 0;  // since the last success
+  std::string last_text_ = "not checked yet";
+  std::optional<TimePoint> last_finished_;
 };
 
 }  // namespace xlb

@@ -1,0 +1,42 @@
+// keepalived's rules for one checker; the table is in health.h.
+#include "core/health.h"
+
+#include <algorithm>
+
+namespace xlb {
+
+Checker::Checker(CheckTiming timing, TimePoint start) : timing_(timing), next_attempt_(start) {}
+
+std::optional<TimePoint> Checker::next_attempt() const {
+  return next_attempt_;
+}
+
+void Checker::attempt_started() {
+  next_attempt_.reset();
+}
+
+std::optional<bool> Checker::attempt_finished(const ProbeResult& result, TimePoint now) {
+  const bool first = !last_finished_.has_value();
+  const bool was_up = up_;
+  last_finished_ = now;
+  last_text_ = result.text;
+
+  if (result.ok) {
+    failures_ = 0;
+    up_ = true;
+    next_attempt_ = now + timing_.delay_loop;
+  } else {
+    ++failures_;
+    up_ = was_up && !first && failures_ <= timing_.retry;
+    next_attempt_ = now + (up_ ? timing_.delay_before_retry
+                               : std::max(timing_.delay_before_retry, timing_.delay_loop));
+  }
+  if (up_ == was_up) return std::nullopt;
+  return up_;
+}
+
+void Checker::check_now(TimePoint now) {
+  if (next_attempt_ && *next_attempt_ > now) next_attempt_ = now;
+}
+
+}  // namespace xlb
