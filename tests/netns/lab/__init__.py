@@ -1,0 +1,20 @@
+"""A laboratory of network namespaces on one machine: the tutorial's two servers, their switch, a router
+and a client, and what is needed to run, watch and break them. Needs root; touches only namespaces of its own.
+"""
+
+from .capture import Capture, Frame
+from .client import Client, Poller, Reply
+from .config import VIP, PairConfig, tutorial
+from .counter import TrafficCounter
+from .director import Director
+from .keepalived import Keepalived
+from .namespace import Namespace
+from .process import LabError, Process, wait_until
+from .topology import Host, Topology
+from .web import Mode, Nginx, UdpEcho, WebServer
+
+__all__ = [
+    "Capture", "Client", "Director", "Frame", "Host", "Keepalived", "LabError", "Mode", "Namespace", "Nginx",
+    "PairConfig", "Poller", "Process", "Reply", "Topology", "TrafficCounter", "UdpEcho", "VIP", "WebServer",
+    "tutorial", "wait_until",
+]

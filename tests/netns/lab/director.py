@@ -1,0 +1,144 @@
+"""One xlbd in a host's namespace, with a run directory of its own, and what its users ask it."""
+
+import http.client
+import json
+import os
+import pathlib
+import signal
+import time
+
+from .process import LabError, Process, run, wait_until
+
+_REPOSITORY = pathlib.Path(__file__).parents[3]
+
+
+def build_directory():
+    return pathlib.Path(os.environ.get("XLB_BUILD", _REPOSITORY / "build-dev"))
+
+
+def xlbd_path():
+    return build_directory() / "manager" / "xlbd"
+
+
+def xlbctl_path():
+    return build_directory() / "tools" / "xlbctl"
+
+
+class Director:
+    def __init__(self, host, name, directory, config):
+        self.host = host
+        self.name = name
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.run_dir = directory / "run"
+        self.config = directory / "xlb.conf"
+        self.config.write_text(config)
+        self.log = directory / "xlbd.log"
+        self._process = None
+
+    def start(self, ready=True):
+        if not xlbd_path().exists():
+            raise LabError(f"{xlbd_path()} is not built; XLB_BUILD names the build directory")
+        self._process = Process(
+            self.host.command(xlbd_path(), "-f", self.config, "--run-dir", self.run_dir), self.log)
+        if ready:
+            wait_until(self._ready_or_ended, 10, f"xlbd on {self.name} is ready")
+            if not self.alive:
+                raise LabError(f"xlbd on {self.name} ended with {self.exit_code}: {self.log_text()}")
+        return self
+
+    def _ready_or_ended(self):
+        return not self.alive or self.get("/readyz")[0] == 200
+
+    @property
+    def alive(self):
+        return self._process is not None and self._process.alive
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    @property
+    def exit_code(self):
+        return self._process.exit_code
+
+    def wait_end(self, timeout=10):
+        return self._process.wait(timeout)
+
+    def stop(self):
+        """Asks it to go, as systemd does; its exit code."""
+        return self._process.terminate()
+
+    def signal(self, number):
+        self._process.signal(number)
+
+    def kill(self):
+        """Ends it without a chance to tidy up."""
+        self._process.signal(signal.SIGKILL)
+        self._process.wait(10)
+
+    def purge(self, check=True):
+        return self.host.run(xlbd_path(), "--purge", "--run-dir", self.run_dir, check=check)
+
+    def close(self):
+        if self._process is not None and self._process.alive:
+            self._process.kill()
+        if os.path.ismount(self.run_dir / "bpf"):
+            run(["umount", "-l", str(self.run_dir / "bpf")], check=False)
+
+    def log_text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def get(self, path, timeout=2.0):
+        """(HTTP status or 0 when nobody answers, body)"""
+        connection = http.client.HTTPConnection("127.0.0.1", 9780, timeout=timeout)
+        try:
+            plain = self.host.socket()
+            plain.settimeout(timeout)
+            plain.connect(("127.0.0.1", 9780))
+            connection.sock = plain
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        except OSError:
+            return 0, ""
+        finally:
+            connection.close()
+
+    def status(self):
+        code, body = self.get("/v1/status")
+        if code != 200:
+            raise LabError(f"xlbd on {self.name} gives no status: HTTP {code}")
+        return json.loads(body)
+
+    def ctl(self, *arguments, check=True):
+        return self.host.run(xlbctl_path(), "--run-dir", self.run_dir, *arguments, check=check)
+
+    def vrrp_state(self):
+        return self.status()["vrrp"][0]["state"]
+
+    def real_server(self, address, service=0):
+        found = [real_server for real_server in self.status()["virtual_servers"][service]["real_servers"]
+                 if real_server["address"] == address]
+        if len(found) != 1:
+            raise LabError(f"xlbd on {self.name} knows {len(found)} real servers {address}")
+        return found[0]
+
+    def wait_vrrp(self, state, timeout=10):
+        wait_until(lambda: self.vrrp_state() == state, timeout, f"xlbd on {self.name} is {state}")
+
+    def wait_real_server(self, address, state, timeout):
+        """Seconds until the real server is in that state."""
+        started = time.monotonic()
+        wait_until(lambda: self.real_server(address)["state"] == state, timeout,
+                   f"{address} is {state} for xlbd on {self.name}")
+        return time.monotonic() - started
+
+    def wait_forwarding(self, timeout=5):
+        """Every real server is usable: up, and its MAC known where frames are sent to it."""
+
+        def usable():
+            return all(real_server["state"] == "up" for service in self.status()["virtual_servers"]
+                       for real_server in service["real_servers"])
+
+        wait_until(usable, timeout, f"every real server is up for xlbd on {self.name}")

@@ -1,0 +1,129 @@
+"""The tutorial's network: two servers and a router on a switch, a client behind the router.
+
+    client 10.20.0.0/16 --- router 10.20.0.254 | 10.10.0.250 --- switch --- n1 10.10.0.1
+                                                                    \\------- n2 10.10.0.2
+"""
+
+import os
+import pathlib
+import tempfile
+
+from .namespace import Namespace
+from .process import LabError, run
+
+SERVER_NET_ROUTER = "10.10.0.250"
+CLIENT_NET_ROUTER = "10.20.0.254"
+CLIENT_COUNT = 120
+_PREFIX = "xlbt"
+_PASS_SOURCE = pathlib.Path(__file__).parent.parent / "pass.bpf.c"
+_serial = 0
+
+
+def client_addresses(count):
+    return [f"10.20.1.{last}" for last in range(1, count + 1)]
+
+
+def remove_leftovers():
+    """Namespaces of test processes that were killed before they could clean up."""
+    for line in run(["ip", "netns", "list"]).splitlines():
+        name = line.split()[0]
+        parts = name.split("-")
+        if parts[0] == _PREFIX and not os.path.exists(f"/proc/{parts[1]}"):
+            run(["ip", "netns", "del", name], check=False)
+
+
+def pass_object():
+    """The XDP program of the switch ports, compiled once per test process."""
+    target = pathlib.Path(tempfile.gettempdir()) / f"{_PREFIX}-pass-{os.getpid()}.o"
+    if not target.exists():
+        machine = run(["gcc", "-print-multiarch"]).strip()
+        run(["clang", "-target", "bpf", "-O2", "-isystem", f"/usr/include/{machine}", "-c", str(_PASS_SOURCE), "-o",
+             str(target)])
+    return target
+
+
+class Host(Namespace):
+    """A machine on the switch, with its cable."""
+
+    def __init__(self, name, switch, port, address, uplink="eth0"):
+        super().__init__(name)
+        self.switch = switch
+        self.port = port
+        self.address = address
+        self.uplink = uplink  # the end of the cable; eth0 may be a device on top of it
+
+    def cut_link(self):
+        self.switch.ip("link", "set", "dev", self.port, "down")
+
+    def mend_link(self):
+        self.switch.ip("link", "set", "dev", self.port, "up")
+
+
+class Topology:
+    """Everything is removed by close(), whatever happened before."""
+
+    def __init__(self, macvlan_on=()):
+        global _serial
+        _serial += 1
+        self._base = f"{_PREFIX}-{os.getpid()}-{_serial}"
+        self._namespaces = []
+        try:
+            self.switch = self._own(Namespace(f"{self._base}-sw"))
+            self.switch.ip("link", "add", "name", "br0", "up", "type", "bridge", "forward_delay", "0",
+                           "mcast_snooping", "0")
+            self.n1 = self._host("n1", "10.10.0.1", "n1" in macvlan_on)
+            self.n2 = self._host("n2", "10.10.0.2", "n2" in macvlan_on)
+            self.router = self._host("router", SERVER_NET_ROUTER)
+            self.client = self._own(Namespace(f"{self._base}-client"))
+            self._connect_client()
+        except BaseException:
+            self.close()
+            raise
+
+    def _own(self, namespace):
+        self._namespaces.append(namespace)
+        return namespace
+
+    def _host(self, name, address, macvlan=False):
+        port = f"p-{name}"
+        uplink = "cable" if macvlan else "eth0"
+        host = self._own(Host(f"{self._base}-{name}", self.switch, port, address, uplink))
+        self.switch.ip("link", "add", "name", port, "type", "veth", "peer", "name", uplink, "netns", host.name)
+        # A port that computes checksums in its transmit hands over finished frames, as a real switch does.
+        self.switch.run("ethtool", "-K", port, "tx", "off")
+        self.switch.ip("link", "set", "dev", port, "xdpdrv", "obj", str(pass_object()), "sec", "xdp")
+        self.switch.ip("link", "set", "dev", port, "master", "br0", "up")
+        host.ip("link", "set", "dev", "lo", "up")
+        if macvlan:
+            host.ip("link", "set", "dev", uplink, "up")
+            host.ip("link", "add", "name", "eth0", "link", uplink, "type", "macvlan", "mode", "bridge")
+        host.ip("addr", "add", f"{address}/24", "dev", "eth0")
+        host.ip("link", "set", "dev", "eth0", "up")
+        host.sysctl("net.ipv4.ip_forward", 1)
+        if address != SERVER_NET_ROUTER:
+            host.ip("route", "add", "default", "via", SERVER_NET_ROUTER)
+        return host
+
+    def _connect_client(self):
+        self.router.ip("link", "add", "name", "eth1", "type", "veth", "peer", "name", "eth0", "netns", self.client.name)
+        self.router.ip("addr", "add", f"{CLIENT_NET_ROUTER}/16", "dev", "eth1")
+        self.router.ip("link", "set", "dev", "eth1", "up")
+        batch = "".join(f"addr add {address}/16 dev eth0\n" for address in client_addresses(CLIENT_COUNT))
+        run(["ip", "-n", self.client.name, "-batch", "-"], text_input=batch)
+        self.client.ip("link", "set", "dev", "lo", "up")
+        self.client.ip("link", "set", "dev", "eth0", "up")
+        self.client.ip("route", "add", "default", "via", CLIENT_NET_ROUTER)
+
+    @property
+    def servers(self):
+        return (self.n1, self.n2)
+
+    def server(self, name):
+        if name not in ("n1", "n2"):
+            raise LabError(f"no server {name}")
+        return getattr(self, name)
+
+    def close(self):
+        for namespace in reversed(self._namespaces):
+            namespace.delete()
+        self._namespaces = []
