@@ -1,0 +1,171 @@
+#include "io/flow_table.h"
+
+#include <xlb/hash.h>
+
+#include <atomic>
+#include <utility>
+
+namespace xlb {
+namespace {
+
+using Word = std::atomic_ref<__u64>;
+static_assert(Word::is_always_lock_free);
+
+__u64 load(const __u64& word) {
+  return Word(const_cast<__u64&>(word)).load(std::memory_order_relaxed);
+}
+
+bool free_entry(__u64& key, __u64& value, __u64 seen_value) {
+  if (!Word(value).compare_exchange_strong(seen_value, 0)) return false;
+  Word(key).store(0, std::memory_order_release);
+  return true;
+}
+
+bool keeps_client(uint32_t state) {
+  return state == XLB_FLOW_SYN_RECV || state == XLB_FLOW_ESTABLISHED || state == XLB_FLOW_UDP;
+}
+
+// The owner of an entry's real server is the entry's service.
+bool consistent(uint64_t key, uint64_t value, const SweepRules& rules) {
+  const uint32_t real_server = XLB_FLOW_REAL_SERVER(value);
+  return real_server < rules.service_of_real_server.size() &&
+         rules.service_of_real_server[real_server] == key >> 48;
+}
+
+uint32_t persistence_timeout(uint64_t key, const SweepRules& rules) {
+  const uint64_t service = key >> 48;
+  return service < rules.persistence_timeout_s.size() ? rules.persistence_timeout_s[service] : 0;
+}
+
+}  // namespace
+
+FlowTable::FlowTable(std::span<xlb_flow_bucket> flows, std::span<xlb_client_bucket> clients,
+                     uint64_t seed)
+    : flows_(flows), clients_(clients), seed_(seed) {}
+
+RealServerFlows& FlowTable::counted(uint32_t real_server) {
+  auto& counts = counting_.real_servers;
+  if (real_server >= counts.size()) counts.resize(real_server + 1U);
+  return counts[real_server];
+}
+
+void FlowTable::note_absent(__u64& key, uint64_t seen_key, uint32_t now_s) {
+  constexpr size_t kLimit = 1024;  // more than processes can have died holding
+  constexpr uint32_t kAbandonedAfterS = 2;
+  uint32_t since_s = now_s;
+  for (const auto& earlier : absent_) {
+    if (earlier.place == &key && earlier.key == seen_key) since_s = earlier.since_s;
+  }
+  if (xlb_age(now_s, since_s) >= kAbandonedAfterS) {
+    __u64 expected = seen_key;
+    (void)Word(key).compare_exchange_strong(expected, 0);
+  } else if (absent_so_far_.size() < kLimit) {
+    absent_so_far_.push_back({&key, seen_key, since_s});
+  }
+}
+
+void FlowTable::mark_live(uint64_t flow_key, uint32_t real_server, uint32_t now_s) {
+  const uint64_t key = flow_key & ~(0xffffULL << 32);
+  auto& bucket = clients_[xlb_hash(key, seed_) & (clients_.size() - 1)];
+  for (auto& client : bucket.clients) {
+    if (load(client.key) != key) continue;
+    // A client that has moved does not stay because of connections to its former real server.
+    if (XLB_FLOW_REAL_SERVER(load(client.value)) == real_server && load(client.live) != now_s) {
+      Word(client.live).store(now_s, std::memory_order_relaxed);
+    }
+    return;
+  }
+}
+
+void FlowTable::sweep_flows(xlb_flow_bucket& bucket, uint32_t now_s, const SweepRules& rules) {
+  for (auto& flow : bucket.flows) {
+    const uint64_t key = load(flow.key);
+    const uint64_t value = load(flow.value);
+    if (key == 0) continue;
+    if (value == 0) {
+      note_absent(flow.key, key, now_s);
+      continue;
+    }
+    const bool remove = xlb_flow_expired(value, now_s) != 0 || !consistent(key, value, rules);
+    if (remove && free_entry(flow.key, flow.value, value)) continue;
+    const uint32_t real_server = XLB_FLOW_REAL_SERVER(value);
+    const uint32_t state = XLB_FLOW_STATE(value);
+    if (real_server >= rules.service_of_real_server.size()) continue;
+    ++counting_.flows;
+    auto& counts = counted(real_server);
+    ++(state == XLB_FLOW_ESTABLISHED ? counts.active : counts.inactive);
+    if (keeps_client(state) && persistence_timeout(key, rules) != 0) {
+      mark_live(key, real_server, now_s);
+    }
+  }
+}
+
+void FlowTable::sweep_clients(xlb_client_bucket& bucket, uint32_t now_s, const SweepRules& rules) {
+  for (auto& client : bucket.clients) {
+    const uint64_t key = load(client.key);
+    const uint64_t value = load(client.value);
+    if (key == 0) continue;
+    if (value == 0) {
+      note_absent(client.key, key, now_s);
+      continue;
+    }
+    const uint32_t timeout_s = persistence_timeout(key, rules);
+    const bool remove = timeout_s == 0 || !consistent(key, value, rules) ||
+                        xlb_client_expired(value, load(client.live), now_s, timeout_s) != 0;
+    if (remove && free_entry(client.key, client.value, value)) continue;
+    const uint32_t real_server = XLB_FLOW_REAL_SERVER(value);
+    if (real_server < rules.service_of_real_server.size()) ++counted(real_server).clients;
+  }
+}
+
+bool FlowTable::sweep(uint32_t now_s, const SweepRules& rules, size_t buckets) {
+  const size_t end = flows_.size() + clients_.size();
+  for (; buckets > 0 && position_ < end; --buckets, ++position_) {
+    if (position_ < flows_.size()) {
+      sweep_flows(flows_[position_], now_s, rules);
+    } else {
+      sweep_clients(clients_[position_ - flows_.size()], now_s, rules);
+    }
+  }
+  if (position_ < end) return false;
+  position_ = 0;
+  counts_ = std::exchange(counting_, {});
+  absent_ = std::exchange(absent_so_far_, {});
+  return true;
+}
+
+uint64_t FlowTable::visit_flows(
+    uint64_t cursor, size_t limit, uint32_t now_s,
+    const std::function<void(uint64_t key, uint64_t value)>& visit) const {
+  const uint64_t end = flows_.size() * XLB_FLOWS_PER_BUCKET;
+  for (; cursor < end && limit > 0; ++cursor) {
+    const auto& flow = flows_[cursor / XLB_FLOWS_PER_BUCKET].flows[cursor % XLB_FLOWS_PER_BUCKET];
+    const uint64_t key = load(flow.key);
+    const uint64_t value = load(flow.value);
+    if (key == 0 || xlb_flow_expired(value, now_s) != 0) continue;
+    visit(key, value);
+    --limit;
+  }
+  return cursor < end ? cursor : 0;
+}
+
+uint64_t FlowTable::visit_clients(uint64_t cursor, size_t limit, uint32_t now_s,
+                                  const SweepRules& rules,
+                                  const std::function<void(const xlb_client&)>& visit) const {
+  constexpr uint64_t kPerBucket = XLB_PERSISTENCE_PER_BUCKET;
+  const uint64_t end = clients_.size() * kPerBucket;
+  for (; cursor < end && limit > 0; ++cursor) {
+    const auto& entry = clients_[cursor / kPerBucket].clients[cursor % kPerBucket];
+    const xlb_client client{load(entry.key), load(entry.value), load(entry.live), 0};
+    const uint32_t timeout_s = persistence_timeout(client.key, rules);
+    if (client.key == 0 || timeout_s == 0 ||
+        xlb_client_expired(client.value, client.live, now_s, timeout_s) != 0) {
+      continue;
+    }
+    visit(client);
+    --limit;
+  }
+  return cursor < end ? cursor : 0;
+}
+
+}  // namespace xlb
