@@ -1,0 +1,236 @@
+#include "io/probe/http_exchange.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace xlb {
+namespace {
+
+std::string url_of(const HttpRequest& request) {
+  return fmt::format("{}://{}/", request.tls ? "https" : "http", request.server);
+}
+
+// A path that would end the request line early is no path.
+bool sendable(std::string_view text) {
+  return !text.empty() && std::none_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
+  });
+}
+
+std::string seconds(Duration duration) {
+  return fmt::format("{:g} s", std::chrono::duration<double>(duration).count());
+}
+
+const char* cause_of(int error) {
+  const char* text = strerrordesc_np(error);
+  return text != nullptr ? text : "unknown error";
+}
+
+// libcurl's own sockets are not close-on-exec in every version; scripts must not inherit them.
+curl_socket_t open_socket(void* /*user*/, curlsocktype /*purpose*/, curl_sockaddr* address) {
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+}  // namespace
+
+CurlExchange::CurlExchange(CURLM* multi, EventLoop& loop, HttpRequest request,
+                           HttpCallback callback)
+    : multi_(multi),
+      loop_(loop),
+      request_(std::move(request)),
+      callback_(std::move(callback)),
+      deadline_(loop.timer(EventLoop::Urgency::normal, [this] { expired(); })),
+      easy_(curl_easy_init()) {
+  deadline_.arm(loop_.now() + request_.timeout);
+  const Result<void> started = start();
+  if (!started) fail_soon(started.error().text);
+}
+
+CurlExchange::~CurlExchange() {
+  if (added_) curl_multi_remove_handle(multi_, easy_.get());
+}
+
+CurlExchange* CurlExchange::of(CURL* easy) {
+  CurlExchange* exchange = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &exchange);
+  return exchange;
+}
+
+Result<void> CurlExchange::start() {
+  if (!sendable(request_.path)) return fail("path '{}' cannot be sent", request_.path);
+  if (!request_.virtual_host.empty() && !sendable(request_.virtual_host)) {
+    return fail("virtual host '{}' cannot be sent", request_.virtual_host);
+  }
+  Result<Md5> md5 = Md5::create();
+  if (!md5) return md5.error();
+  md5_ = std::move(md5).value();
+  if (!easy_) return fail("cannot start a request: out of memory");
+  const CURLcode prepared = set_options();
+  if (prepared != CURLE_OK) {
+    return fail("cannot prepare the request: {}", curl_easy_strerror(prepared));
+  }
+  const CURLMcode added = curl_multi_add_handle(multi_, easy_.get());
+  if (added != CURLM_OK) return fail("cannot start a request: {}", curl_multi_strerror(added));
+  added_ = true;
+  return {};
+}
+
+CURLcode CurlExchange::set_options() {
+  CURLcode first_error = CURLE_OK;
+  const auto set = [&](CURLoption option, auto value) {
+    const CURLcode code = curl_easy_setopt(easy_.get(), option, value);
+    if (first_error == CURLE_OK) first_error = code;
+  };
+  const std::string host = "Host: " + (request_.virtual_host.empty() ? request_.server.to_string()
+                                                                     : request_.virtual_host);
+  headers_.reset(curl_slist_append(nullptr, "Accept:"));
+  if (!headers_ || curl_slist_append(headers_.get(), host.c_str()) == nullptr) {
+    return CURLE_OUT_OF_MEMORY;
+  }
+
+  set(CURLOPT_PRIVATE, this);
+  set(CURLOPT_ERRORBUFFER, error_text_.data());
+  // The request, as keepalived sends it.
+  set(CURLOPT_URL, url_of(request_).c_str());
+  set(CURLOPT_REQUEST_TARGET, request_.path.c_str());
+  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_0));
+  set(CURLOPT_USERAGENT, "KeepAliveClient");
+  set(CURLOPT_HTTPHEADER, headers_.get());
+  // Nothing between this process and the real server.
+  set(CURLOPT_PROTOCOLS_STR, request_.tls ? "https" : "http");
+  set(CURLOPT_PROXY, "");
+  set(CURLOPT_FOLLOWLOCATION, 0L);
+  set(CURLOPT_FRESH_CONNECT, 1L);
+  set(CURLOPT_FORBID_REUSE, 1L);
+  set(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_SSL_VERIFYPEER, 0L);
+  set(CURLOPT_SSL_VERIFYHOST, 0L);
+  // The body as received. libcurl's own connect limit must not end it before our deadline does.
+  set(CURLOPT_HTTP_TRANSFER_DECODING, 0L);
+  set(CURLOPT_HTTP09_ALLOWED, 0L);
+  set(CURLOPT_CONNECTTIMEOUT_MS,
+      static_cast<long>(std::chrono::ceil<std::chrono::milliseconds>(request_.timeout).count() +
+                        1000));
+
+  set(CURLOPT_HEADERDATA, this);
+  set(
+      CURLOPT_HEADERFUNCTION, +[](char* bytes, size_t size, size_t count, void* user) {
+        return static_cast<CurlExchange*>(user)->on_header({bytes, size * count});
+      });
+  set(CURLOPT_WRITEDATA, this);
+  set(
+      CURLOPT_WRITEFUNCTION, +[](char* bytes, size_t size, size_t count, void* user) {
+        return static_cast<CurlExchange*>(user)->on_body({bytes, size * count});
+      });
+  return first_error;
+}
+
+// Called for every header line, those of interim answers (1xx) and trailers included. Returning
+// another size than given ends the transfer.
+size_t CurlExchange::on_header(std::string_view line) {
+  header_bytes_ += line.size();
+  if (header_bytes_ > kMaxHeaderBytes) {
+    failure_ = fmt::format("headers larger than {} KiB", kMaxHeaderBytes / 1024);
+    return 0;
+  }
+  if (headers_complete_ || (line != "\r\n" && line != "\n")) return line.size();
+  long status = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+  if (status >= 100 && status < 200 && status != 101) return line.size();
+  headers_complete_ = true;
+  if (request_.wants_body(static_cast<int>(status))) return line.size();
+  body_refused_ = true;
+  return 0;
+}
+
+size_t CurlExchange::on_body(std::string_view bytes) {
+  body_bytes_ += bytes.size();
+  if (body_bytes_ > kMaxBodyBytes) {
+    failure_ = fmt::format("body larger than {} MiB", kMaxBodyBytes / (1024 * 1024));
+    return 0;
+  }
+  md5_->update(bytes);
+  return bytes.size();
+}
+
+void CurlExchange::fail_soon(std::string reason) {
+  failure_ = std::move(reason);
+  deadline_.arm(loop_.now());
+}
+
+void CurlExchange::expired() {
+  if (!failure_.empty()) return finish(Error{failure_});
+  curl_off_t connected_us = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_CONNECT_TIME_T, &connected_us);
+  const std::string limit = seconds(request_.timeout);
+  finish(connected_us == 0 ? fail("connect: no answer within {}", limit)
+                           : fail("no complete answer within {}", limit));
+}
+
+void CurlExchange::completed(CURLcode code) {
+  finish(outcome(code));
+}
+
+// The callback may destroy this exchange: nothing of it is touched after the call.
+void CurlExchange::finish(const Result<HttpResponse>& result) {
+  deadline_.disarm();
+  if (std::exchange(added_, false)) curl_multi_remove_handle(multi_, easy_.get());
+  const HttpCallback callback = std::exchange(callback_, nullptr);
+  callback(result);
+}
+
+Result<HttpResponse> CurlExchange::outcome(CURLcode code) {
+  if (!failure_.empty()) return Error{failure_};
+  if (code != CURLE_OK && !body_refused_) return Error{reason_for(code)};
+  // libcurl calls an answer that ends inside its headers complete.
+  if (!headers_complete_) return Error{"connection closed inside the headers"};
+  HttpResponse response;
+  long status = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+  response.status = static_cast<int>(status);
+  response.body_bytes = body_bytes_;
+  if (!body_refused_) response.digest = md5_->finish();
+  return response;
+}
+
+std::string CurlExchange::reason_for(CURLcode code) {
+  long system_error = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &system_error);
+  const auto with_cause = [&](std::string_view what) {
+    return system_error != 0 ? fmt::format("{}: {}", what, cause_of(static_cast<int>(system_error)))
+                             : fmt::format("{}: {}", what, curl_easy_strerror(code));
+  };
+  switch (code) {
+    case CURLE_COULDNT_CONNECT:
+      return with_cause("connect");
+    case CURLE_SEND_ERROR:
+      return with_cause("send");
+    case CURLE_RECV_ERROR:
+      return with_cause("receive");
+    case CURLE_GOT_NOTHING:
+      return "connection closed without an answer";
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return "the answer is not HTTP";
+    case CURLE_OUT_OF_MEMORY:
+      // How libcurl refuses a single header line of more than 100 KB.
+      if (!headers_complete_) {
+        return fmt::format("headers larger than {} KiB", kMaxHeaderBytes / 1024);
+      }
+      break;
+    case CURLE_PARTIAL_FILE: {
+      curl_off_t expected = -1;
+      curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &expected);
+      if (expected < 0) return "connection closed inside a chunked body";
+      return fmt::format("connection closed after {} of {} bytes", body_bytes_, expected);
+    }
+    default:
+      break;
+  }
+  const std::string_view details = error_text_.data();
+  return details.empty() ? curl_easy_strerror(code) : std::string(details);
+}
+
+}  // namespace xlb

@@ -1,0 +1,41 @@
+#include "io/probe/md5.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <array>
+#include <cstdlib>
+#include <utility>
+
+namespace xlb {
+
+void Md5::Free::operator()(evp_md_ctx_st* context) const {
+  EVP_MD_CTX_free(context);
+}
+
+Md5::Md5(std::unique_ptr<evp_md_ctx_st, Free> context) : context_(std::move(context)) {}
+
+Result<Md5> Md5::create() {
+  std::unique_ptr<evp_md_ctx_st, Free> context(EVP_MD_CTX_new());
+  if (!context || EVP_DigestInit_ex(context.get(), EVP_md5(), nullptr) != 1) {
+    return fail("cannot compute MD5: OpenSSL refuses it (FIPS mode?)");
+  }
+  return Md5(std::move(context));
+}
+
+// Once initialised, MD5 itself cannot fail: an error means a broken invariant.
+void Md5::update(std::string_view bytes) {
+  if (EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) != 1) std::abort();
+}
+
+std::string Md5::finish() {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned length = 0;
+  if (EVP_DigestFinal_ex(context_.get(), digest.data(), &length) != 1) std::abort();
+  std::string hex;
+  for (unsigned i = 0; i < length; ++i)
+    hex += fmt::format("{:02x}", digest.at(i));
+  return hex;
+}
+
+}  // namespace xlb

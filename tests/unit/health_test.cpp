@@ -1,0 +1,147 @@
+#include "core/health.h"
+
+#include <doctest/doctest.h>
+
+namespace xlb {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr TimePoint kStart{seconds(1000)};
+
+CheckTiming timing(int retry = 2) {
+  CheckTiming result;
+  result.delay_loop = seconds(10);
+  result.delay_before_retry = seconds(3);
+  result.retry = retry;
+  return result;
+}
+
+const ProbeResult kPass{true, "HTTP 200"};
+const ProbeResult kFail{false, "connect: Connection refused"};
+
+// An attempt of no duration, begun when it is due. Returns its end and what changed.
+struct Attempt {
+  TimePoint at;
+  std::optional<bool> verdict;
+};
+Attempt attempt(Checker& checker, const ProbeResult& result) {
+  const TimePoint at = checker.next_attempt().value();
+  checker.attempt_started();
+  return {at, checker.attempt_finished(result, at)};
+}
+
+// A checker whose first attempt passed.
+Checker proven(int retry = 2) {
+  Checker checker(timing(retry), kStart);
+  attempt(checker, kPass);
+  return checker;
+}
+
+TEST_CASE("a server starts up and is tried at the start") {
+  const Checker checker(timing(), kStart);
+  CHECK(checker.up());
+  CHECK(checker.next_attempt() == kStart);
+  CHECK(checker.last_text() == "not checked yet");
+  CHECK_FALSE(checker.last_finished());
+}
+
+TEST_CASE("the very first attempt takes the server down alone") {
+  Checker checker(timing(), kStart);
+  CHECK(attempt(checker, kFail).verdict == false);
+  CHECK_FALSE(checker.up());
+  CHECK(checker.consecutive_failures() == 1);
+  CHECK(checker.last_text() == "connect: Connection refused");
+  CHECK(checker.next_attempt() == kStart + seconds(10));
+}
+
+TEST_CASE("a first attempt that passes changes nothing") {
+  Checker checker(timing(), kStart);
+  CHECK_FALSE(attempt(checker, kPass).verdict);
+  CHECK(checker.up());
+  CHECK(checker.last_finished() == kStart);
+  CHECK(checker.next_attempt() == kStart + seconds(10));
+}
+
+TEST_CASE("later it takes retry + 1 failures, delay_before_retry apart") {
+  Checker checker = proven(2);
+  const Attempt first = attempt(checker, kFail);
+  CHECK_FALSE(first.verdict);
+  const Attempt second = attempt(checker, kFail);
+  CHECK_FALSE(second.verdict);
+  CHECK(second.at - first.at == seconds(3));
+  CHECK(checker.up());
+  const Attempt third = attempt(checker, kFail);
+  CHECK(third.at - second.at == seconds(3));
+  CHECK(third.verdict == false);
+  CHECK_FALSE(checker.up());
+  CHECK(checker.consecutive_failures() == 3);
+}
+
+TEST_CASE("retry 0 takes the server down with the first failure") {
+  Checker checker = proven(0);
+  CHECK(attempt(checker, kFail).verdict == false);
+}
+
+TEST_CASE("a success between failures starts the count again") {
+  Checker checker = proven(1);
+  CHECK_FALSE(attempt(checker, kFail).verdict);
+  CHECK_FALSE(attempt(checker, kPass).verdict);
+  CHECK(checker.consecutive_failures() == 0);
+  CHECK_FALSE(attempt(checker, kFail).verdict);
+  CHECK(checker.up());
+}
+
+TEST_CASE("a server that is down is tried every delay_loop, and one success brings it back") {
+  Checker checker = proven(0);
+  const Attempt down = attempt(checker, kFail);
+  const Attempt still = attempt(checker, kFail);
+  CHECK(still.at - down.at == seconds(10));
+  CHECK_FALSE(still.verdict);
+  const Attempt back = attempt(checker, kPass);
+  CHECK(back.at - still.at == seconds(10));
+  CHECK(back.verdict == true);
+  CHECK(checker.up());
+  CHECK(checker.next_attempt() == back.at + seconds(10));
+}
+
+TEST_CASE("a server that is down waits delay_before_retry when that is longer") {
+  CheckTiming slow = timing(0);
+  slow.delay_before_retry = seconds(30);
+  Checker checker(slow, kStart);
+  attempt(checker, kFail);
+  CHECK(checker.next_attempt() == kStart + seconds(30));
+}
+
+TEST_CASE("nothing is due while an attempt runs, and delays count from its end") {
+  Checker checker(timing(), kStart);
+  checker.attempt_started();
+  CHECK_FALSE(checker.next_attempt());
+  checker.attempt_finished(kPass, kStart + seconds(4));
+  CHECK(checker.next_attempt() == kStart + seconds(14));
+}
+
+TEST_CASE("check_now brings the next attempt forward but needs as many failures") {
+  Checker checker = proven(1);
+  checker.check_now(kStart + seconds(1));
+  CHECK(checker.next_attempt() == kStart + seconds(1));
+  CHECK_FALSE(attempt(checker, kFail).verdict);
+  CHECK(checker.next_attempt() == kStart + seconds(4));
+  CHECK(attempt(checker, kFail).verdict == false);
+}
+
+TEST_CASE("check_now never delays an attempt that is overdue") {
+  Checker checker(timing(), kStart);
+  checker.check_now(kStart + seconds(2));
+  CHECK(checker.next_attempt() == kStart);
+}
+
+TEST_CASE("check_now does nothing while an attempt runs") {
+  Checker checker(timing(), kStart);
+  checker.attempt_started();
+  checker.check_now(kStart);
+  CHECK_FALSE(checker.next_attempt());
+}
+
+}  // namespace
+}  // namespace xlb
