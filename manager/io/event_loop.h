@@ -1,15 +1,15 @@
-// The one event loop: epoll, one timerfd for all deadlines, a signalfd. It owns no state but whom to call. Each turn first serves
-// urgent timers (VRRP), then descriptors and signals, then other timers; how late it serves deadlines is measured.
-// Single-threaded: only post() may be called from another thread.
+// The one event loop: epoll, one timerfd for all deadlines, a signalfd. It owns no state but whom
+// to call. Urgent timers (VRRP) are served first in each turn and again before each further
+// handler, so one handler is the most they wait for; then descriptors and signals, then other
+// timers. How late it serves deadlines is measured. Single-threaded: only post() may be called from
+// another thread.
 #pragma once
 
 #include <sys/epoll.h>
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "base/result.h"
@@ -21,7 +21,8 @@ class EventLoop {
  public:
   enum class Urgency : uint8_t { urgent, normal };
 
-  // Keeps a descriptor watched until destroyed; must not outlive the loop. Does not own the descriptor.
+  // Keeps a descriptor watched until destroyed; must not outlive the loop. Does not own the
+  // descriptor: destroy the watch first, then close.
   class Watch {
    public:
     Watch() = default;
@@ -37,7 +38,8 @@ class EventLoop {
     uint64_t id_ = 0;
   };
 
-  // A one-shot timer, armed as often as wanted; cancelled by destruction. Must not outlive the loop.
+  // A one-shot timer, armed as often as wanted; cancelled by destruction. Must not outlive the
+  // loop.
   class Timer {
    public:
     Timer() = default;
@@ -50,6 +52,7 @@ class EventLoop {
 
    private:
     friend class EventLoop;
+    void destroy();
     EventLoop* loop_ = nullptr;
     uint64_t id_ = 0;
   };
@@ -71,6 +74,7 @@ class EventLoop {
   [[nodiscard]] TimePoint now() const;
   // Runs until stop(). A handler may create and destroy watches and timers, its own included.
   Result<void> run();
+  // Ends run() after the current handler; before run(), makes it return at once.
   void stop();
 
   // The greatest lateness of a timer since start, and since the last call of take_recent_lag().
