@@ -45,8 +45,7 @@ Actions VirtualRouter::handle(const Event& event, TimePoint now) {
   Actions actions;
   if (overtaken(now)) {
     leave_for(State::backup, actions);
-    down_due_ = now + skew_time();
-    listened_again_ = true;
+    listen_again(now);
   }
   std::visit([&](const auto& concrete) { on(concrete, now, actions); }, event);
   return actions;
@@ -158,11 +157,9 @@ void VirtualRouter::follow(const AdvertisementReceived& advertisement, TimePoint
 }
 
 void VirtualRouter::down_timer_expired(TimePoint now, Actions& actions) {
-  // Served this late, the process was stopped: the master's adverts may still lie in the socket.
-  // They are read before the next deadline.
+  // Served this late, the process was stopped and cannot tell silence from deafness.
   if (!listened_again_ && now - down_due_ > interval_) {
-    listened_again_ = true;
-    down_due_ = now + skew_time();
+    listen_again(now);
     return;
   }
   const bool preempting = master_outranked_ && now - master_heard_at_ <= 2 * interval_;
@@ -170,6 +167,12 @@ void VirtualRouter::down_timer_expired(TimePoint now, Actions& actions) {
   const std::optional<IpAddress> last_master = master_;
   become_master(now, actions);
   if (lost) actions.emplace_back(MasterLost{last_master});
+}
+
+// Long enough for a living master to speak once, or for what it said to be read from the socket.
+void VirtualRouter::listen_again(TimePoint now) {
+  listened_again_ = true;
+  down_due_ = now + interval_ + skew_time();
 }
 
 void VirtualRouter::master_timers_expired(TimePoint now, Actions& actions) {

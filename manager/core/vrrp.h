@@ -12,8 +12,9 @@
 //   MASTER  advert timer                              MASTER  advertises
 //   MASTER  advert > own, or equal and address >      BACKUP  gives the addresses up
 //   MASTER  any other advert                          MASTER  advertises at once, announces again
-//   MASTER  any, after a silence that let all others  BACKUP  gives the addresses up, listens for
-//           time out (the process was stopped)                one skew, then as above
+//   MASTER  any, after being stopped so long that     BACKUP  gives the addresses up,
+//           every backup has timed out                        timer = 1 interval + skew
+//   BACKUP  timer, later than an interval: stopped    BACKUP  the same, once
 //   BACKUP,
 //   MASTER  InterfaceDown                             FAULT   gives the addresses up
 //   FAULT   InterfaceUp                                       as INIT
@@ -115,6 +116,7 @@ class VirtualRouter {
   void hear_as_master(const AdvertisementReceived& advertisement, TimePoint now, Actions& actions);
   void follow(const AdvertisementReceived& advertisement, TimePoint now);
   void down_timer_expired(TimePoint now, Actions& actions);
+  void listen_again(TimePoint now);
   void master_timers_expired(TimePoint now, Actions& actions);
 
   void become_backup(TimePoint now, Actions& actions);
@@ -139,7 +141,7 @@ class VirtualRouter {
   TimePoint master_heard_at_;
   bool master_outranked_ = false;  // its priority is below ours: we wait to preempt it
   bool farewell_ = false;          // the master said it leaves
-  bool listened_again_ = false;    // the down timer was late and has been given one more skew
+  bool listened_again_ = false;    // after having been stopped
 
   // MASTER
   TimePoint advert_due_;
