@@ -1,0 +1,107 @@
+// The kernel's links, IPv4 addresses and neighbours, followed over rtnetlink, and the few requests
+// the director makes of it. It keeps the kernel's present picture and nothing else: what to
+// remember of a neighbour that went away is the director's decision. Only the kernel is believed: a
+// message of any other sender is ignored.
+//
+// Two sockets: one is subscribed and never blocks; the other carries requests, which the kernel
+// answers while they are sent (a receive timeout bounds the case that it does not).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "core/types.h"
+
+namespace xlb {
+
+struct Link {
+  unsigned index = 0;
+  std::string name;
+  bool up = false;  // IFF_UP and IFF_RUNNING: set up by the administrator, and has its carrier
+  bool loopback = false;
+  MacAddress mac;  // zero when the interface has no Ethernet address
+  unsigned mtu = 0;
+
+  auto operator<=>(const Link&) const = default;
+};
+
+struct InterfaceAddress {
+  unsigned interface_index = 0;
+  PrefixedAddress address;
+  bool secondary = false;  // another address of its subnet came first
+  bool global = true;      // scope global; 127.0.0.1 is not
+
+  auto operator<=>(const InterfaceAddress&) const = default;
+};
+
+struct Neighbour {
+  enum class State : uint8_t {
+    usable,      // has a MAC: reachable, stale, delay, probe, permanent, noarp
+    failed,      // asked for and did not answer
+    incomplete,  // being asked for
+  };
+
+  unsigned interface_index = 0;
+  IpAddress address;
+  MacAddress mac;  // zero unless usable
+  State state = State::incomplete;
+  // Answered lately (reachable), or never asked (fixed). Comes and goes with the kernel's ageing,
+  // so it alone calls no on_change: look after resolve_neighbour whether the answer has come.
+  bool confirmed = false;
+  bool fixed = false;  // permanent or noarp: the administrator's, never probed
+
+  auto operator<=>(const Neighbour&) const = default;
+};
+
+struct Route {
+  unsigned interface_index = 0;
+  std::optional<IpAddress> gateway;  // absent: on the link itself
+  IpAddress source;                  // the kernel's preferred source address
+};
+
+class Netlink {
+ public:
+  // Subscribes, then reads the whole picture.
+  static Result<std::unique_ptr<Netlink>> open();
+  ~Netlink();
+  Netlink(const Netlink&) = delete;
+  Netlink& operator=(const Netlink&) = delete;
+
+  // Readable when process() has something to do.
+  [[nodiscard]] int fd() const;
+  // Reads what is pending (a bounded part of it: call again when readable) and calls the on_change
+  // handler once if the picture changed. After lost events the whole picture is read anew.
+  Result<void> process();
+  void on_change(std::function<void()> handler);
+
+  // --- the picture as of the last process() ---
+  [[nodiscard]] std::optional<Link> link(std::string_view name) const;
+  [[nodiscard]] std::optional<Link> link(unsigned index) const;
+  [[nodiscard]] const std::vector<InterfaceAddress>& addresses() const;  // the kernel's order
+  // The interface's first address that is neither secondary nor of a narrower scope.
+  [[nodiscard]] std::optional<IpAddress> primary_address(unsigned index) const;
+  // Whether the kernel takes packets to `address` for its own (a loopback prefix counts whole).
+  [[nodiscard]] bool is_local(const IpAddress& address) const;
+  [[nodiscard]] std::optional<Neighbour> neighbour(unsigned index, const IpAddress& address) const;
+
+  // --- requests, answered at once; what they change is in the picture after the next process() ---
+  // A local address's route is on the loopback interface.
+  Result<Route> route_to(const IpAddress& address);
+  Result<void> add_address(unsigned index, const PrefixedAddress& address);     // there: ok
+  Result<void> remove_address(unsigned index, const PrefixedAddress& address);  // absent: ok
+  // Makes the kernel ask for the neighbour now, also one it has a MAC for; does not wait. The
+  // answer, or `failed`, comes as a change of the picture.
+  Result<void> resolve_neighbour(unsigned index, const IpAddress& address);
+
+ private:
+  Netlink();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace xlb

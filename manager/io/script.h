@@ -1,0 +1,50 @@
+// Runs notify scripts off the loop: one at a time per queue and in order, without a shell, with
+// clean signals and descriptors, each under a deadline. It must not know what the scripts are for.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "core/config.h"
+#include "io/event_loop.h"
+
+namespace xlb {
+
+class ScriptRunner {
+ public:
+  // How a run ended, in words: "exited 0", "exited 3", "killed by signal 9", "timed out after 60
+  // s", "cannot run /x: No such file or directory".
+  struct Outcome {
+    bool ok = false;  // exited 0
+    std::string text;
+  };
+  using Callback = std::function<void(const Outcome&)>;
+
+  explicit ScriptRunner(EventLoop& loop);
+  // A script that runs is left alone (a notify_stop outlives the daemon); queued ones never start.
+  ~ScriptRunner();
+  ScriptRunner(const ScriptRunner&) = delete;
+  ScriptRunner& operator=(const ScriptRunner&) = delete;
+
+  // Runs `command` after everything queued under the same name; different names run side by side.
+  // An empty user is the daemon's own; an empty group is the user's. At `timeout` its process group
+  // gets SIGTERM, two seconds later SIGKILL. `done` is called from the loop, never from within
+  // run().
+  void run(std::string_view queue, ScriptCommand command, std::chrono::milliseconds timeout,
+           Callback done);
+
+  // Nothing runs or waits.
+  [[nodiscard]] bool idle() const;
+  // Called from the loop each time the last script has ended, after its `done`.
+  void on_idle(std::function<void()> handler);
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace xlb
