@@ -3,61 +3,15 @@ the logs of a failed test's daemons are part of its report."""
 
 import os
 import pathlib
-import shutil
 import signal
 import sys
-import tempfile
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from lab import Client, Director, Keepalived, Nginx, Topology, UdpEcho, WebServer  # noqa: E402
-from lab.topology import remove_leftovers  # noqa: E402
-
-
-class Lab:
-    """A topology and everything that runs in it."""
-
-    def __init__(self, **topology):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="xlbt-"))
-        self._owned = []
-        self.topology = Topology(**topology)
-        self.n1, self.n2 = self.topology.servers
-        self.router = self.topology.router
-        self.switch = self.topology.switch
-        self.client = Client(self.topology.client)
-
-    def own(self, thing):
-        self._owned.append(thing)
-        return thing
-
-    def nginx(self, name, listen="0.0.0.0"):
-        return self.own(Nginx(self.topology.server(name), name, self.directory / f"nginx-{name}", listen))
-
-    def web(self, name, **options):
-        return self.own(WebServer(self.topology.server(name), name, **options))
-
-    def udp_echo(self, name, **options):
-        return self.own(UdpEcho(self.topology.server(name), name, **options))
-
-    def director(self, name, config, start=True):
-        director = self.own(Director(self.topology.server(name), name, self.directory / name, config))
-        return director.start() if start else director
-
-    def keepalived(self, name, config):
-        return self.own(Keepalived(self.topology.server(name), self.directory / f"keepalived-{name}", config)).start()
-
-    def logs(self):
-        return [(str(thing.log), thing.log_text()) for thing in self._owned if hasattr(thing, "log_text")]
-
-    def close(self):
-        for thing in reversed(self._owned):
-            thing.close()
-        self._owned = []
-        self.topology.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
+from lab import Lab  # noqa: E402
+from lab.topology import remove_leftovers, remove_pass_object  # noqa: E402
 
 _labs = []
 
@@ -85,12 +39,24 @@ def lab(make_lab):
 
 
 @pytest.fixture(scope="module")
-def module_lab():
-    lab = Lab()
-    _labs.append(lab)
-    yield lab
-    _labs.remove(lab)
-    lab.close()
+def module_lab_factory():
+    """Makes one lab at a time for tests that only look: it lives until the next is made or the module ends."""
+    made = []
+
+    def end():
+        for lab in made:
+            _labs.remove(lab)
+            lab.close()
+        made.clear()
+
+    def make(**topology):
+        end()
+        made.append(Lab(**topology))
+        _labs.extend(made)
+        return made[0]
+
+    yield make
+    end()
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -109,3 +75,7 @@ def pytest_sessionstart(session):
     # SIGTERM ends the session as Ctrl-C does: with every finalizer.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     remove_leftovers()
+
+
+def pytest_sessionfinish(session):
+    remove_pass_object()

@@ -3,18 +3,20 @@ and a client, and what is needed to run, watch and break them. Needs root; touch
 """
 
 from .capture import Capture, Frame
-from .client import Client, Poller, Reply
+from .client import Client, Poller, Reply, end_with_reset
 from .config import VIP, PairConfig, tutorial
 from .counter import TrafficCounter
 from .director import Director
 from .keepalived import Keepalived
+from .laboratory import Lab
 from .namespace import Namespace
+from .ownership import OwnershipWatch
 from .process import LabError, Process, wait_until
 from .topology import Host, Topology
 from .web import Mode, Nginx, UdpEcho, WebServer
 
 __all__ = [
-    "Capture", "Client", "Director", "Frame", "Host", "Keepalived", "LabError", "Mode", "Namespace", "Nginx",
-    "PairConfig", "Poller", "Process", "Reply", "Topology", "TrafficCounter", "UdpEcho", "VIP", "WebServer",
-    "tutorial", "wait_until",
+    "Capture", "Client", "Director", "Frame", "Host", "Keepalived", "Lab", "LabError", "Mode", "Namespace", "Nginx",
+    "OwnershipWatch", "PairConfig", "Poller", "Process", "Reply", "Topology", "TrafficCounter", "UdpEcho", "VIP", "WebServer",
+    "end_with_reset", "tutorial", "wait_until",
 ]

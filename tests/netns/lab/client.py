@@ -24,7 +24,6 @@ class Client:
     def connect(self, source, address=VIP, port=80, timeout=2.0):
         connection = self._namespace.socket()
         try:
-            # Ended with a reset, so that thousands of short connections do not use up the ports.
             connection.settimeout(timeout)
             connection.bind((source, 0))
             connection.connect((address, port))

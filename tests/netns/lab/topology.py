@@ -32,9 +32,17 @@ def remove_leftovers():
             run(["ip", "netns", "del", name], check=False)
 
 
+def _pass_path():
+    return pathlib.Path(tempfile.gettempdir()) / f"{_PREFIX}-pass-{os.getpid()}.o"
+
+
+def remove_pass_object():
+    _pass_path().unlink(missing_ok=True)
+
+
 def pass_object():
-    """The XDP program of the switch ports, compiled once per test process."""
-    target = pathlib.Path(tempfile.gettempdir()) / f"{_PREFIX}-pass-{os.getpid()}.o"
+    """The XDP program of the switch ports, compiled once per process."""
+    target = _pass_path()
     if not target.exists():
         machine = run(["gcc", "-print-multiarch"]).strip()
         run(["clang", "-target", "bpf", "-O2", "-isystem", f"/usr/include/{machine}", "-c", str(_PASS_SOURCE), "-o",

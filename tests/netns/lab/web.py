@@ -66,6 +66,9 @@ class Nginx:
         self._process.signal(signal.SIGTERM)
         self._process.wait(5)
 
+    def kill(self):
+        self._process.kill()
+
     def close(self):
         if self._process.alive:
             self._process.kill()
@@ -147,6 +150,8 @@ class WebServer:
                 self._answer(connection, "200 OK", f"{self._name} {peer[0]}\n".encode())
             elif path == "/slow":
                 self._slow(connection)
+            elif path == "/quiet":
+                self._quiet(connection)
             else:
                 self.checks.append(time.monotonic())
                 self._answer_check(connection)
@@ -169,6 +174,12 @@ class WebServer:
         while True:
             connection.sendall(b"x")
             time.sleep(0.02)
+
+    def _quiet(self, connection):
+        """Says its name, then waits for the client to end or to send more, which it answers."""
+        connection.sendall(self._name.encode())
+        while received := connection.recv(4096):
+            connection.sendall(received)
 
     def _answer_check(self, connection):
         mode = self.mode

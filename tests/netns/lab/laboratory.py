@@ -1,0 +1,60 @@
+"""A topology and everything that runs in it, with one end: close()."""
+
+import pathlib
+import shutil
+import tempfile
+
+from .client import Client
+from .director import Director
+from .keepalived import Keepalived
+from .topology import Topology
+from .web import Nginx, UdpEcho, WebServer
+
+
+class Lab:
+    def __init__(self, **topology):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="xlbt-"))
+        self._owned = []
+        self.topology = Topology(**topology)
+        self.n1, self.n2 = self.topology.servers
+        self.router = self.topology.router
+        self.switch = self.topology.switch
+        self.client = Client(self.topology.client)
+
+    def own(self, thing):
+        self._owned.append(thing)
+        return thing
+
+    def nginx(self, name, listen="0.0.0.0"):
+        return self.own(Nginx(self.topology.server(name), name, self.directory / f"nginx-{name}", listen))
+
+    def web(self, name, **options):
+        return self.own(WebServer(self.topology.server(name), name, **options))
+
+    def udp_echo(self, name, **options):
+        return self.own(UdpEcho(self.topology.server(name), name, **options))
+
+    def director(self, name, config, start=True):
+        director = self.own(Director(self.topology.server(name), name, self.directory / name, config))
+        return director.start() if start else director
+
+    def keepalived(self, name, config):
+        return self.own(Keepalived(self.topology.server(name), self.directory / f"keepalived-{name}", config)).start()
+
+    def pair(self, config, names=("n1", "n2")):
+        """Directors on both servers; the first is master and both forward when this returns."""
+        directors = [self.director(name, config.text(name)) for name in names]
+        directors[0].wait_vrrp("MASTER", 3 * float(config.advert_int) + 5)
+        for director in directors:
+            director.wait_forwarding()
+        return directors
+
+    def logs(self):
+        return [(str(thing.log), thing.log_text()) for thing in self._owned if hasattr(thing, "log_text")]
+
+    def close(self):
+        for thing in reversed(self._owned):
+            thing.close()
+        self._owned = []
+        self.topology.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
