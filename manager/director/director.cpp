@@ -1,0 +1,186 @@
+#include "director/director.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "core/endpoint_text.h"
+#include "director/check_config.h"
+
+namespace xlb {
+namespace {
+
+// Interfaces where client traffic arrives: as configured, else those of the vrrp_instances.
+std::vector<std::string> traffic_interfaces(const Config& config) {
+  if (!config.xlb.interfaces.empty()) return config.xlb.interfaces;
+  std::vector<std::string> result;
+  for (const auto& instance : config.vrrp_instances) {
+    if (std::find(result.begin(), result.end(), instance.interface) == result.end()) {
+      result.push_back(instance.interface);
+    }
+  }
+  return result;
+}
+
+std::string address_record_path(const RunDirectory& directory) {
+  return directory.path() + "/virtual_addresses";
+}
+
+}  // namespace
+
+Director::~Director() = default;
+
+Result<std::unique_ptr<Director>> Director::create(const DirectorOptions& options) {
+  CheckedConfig checked = check_config_file(options.config_file, Strictness::run);
+  std::vector<std::string> warnings;
+  size_t errors = 0;
+  for (const Diagnostic& diagnostic : checked.diagnostics) {
+    if (diagnostic.severity == Diagnostic::Severity::error) {
+      ++errors;
+      log::error("{}", to_string(diagnostic));
+    } else {
+      log::warning("{}", to_string(diagnostic));
+      warnings.push_back(to_string(diagnostic));
+    }
+  }
+  if (!checked.config) {
+    return fail("cannot start: {} error{} in {}; 'xlbd -t -f {}' lists them", errors,
+                errors == 1 ? "" : "s", options.config_file, options.config_file);
+  }
+  std::unique_ptr<Director> director(new Director(std::move(*checked.config)));
+  director->warnings_ = std::move(warnings);
+  const auto opened = director->open(options);
+  if (!opened) return opened.error().context("cannot start");
+  return director;
+}
+
+Result<void> Director::open(const DirectorOptions& options) {
+  if (options.status_listen) {
+    const auto listen = parse_listen(*options.status_listen);
+    if (!listen) return listen.error().context("--status-listen");
+    config_.xlb.status_listen = *listen;
+  }
+  for (const std::string& name : traffic_interfaces(config_)) {
+    Interface interface;
+    interface.name = name;
+    interfaces_.push_back(std::move(interface));
+  }
+  if (!config_.virtual_servers.empty() && interfaces_.empty()) {
+    return fail(
+        "no interface to attach to: say where client traffic arrives with "
+        "xlb {{ interfaces eth0 }}");
+  }
+  auto directory = RunDirectory::open(options.run_directory);
+  if (!directory) return directory.error();
+  run_directory_.emplace(std::move(*directory));
+  addresses_.emplace(address_record_path(*run_directory_));
+
+  if (auto opened = open_kernel(); !opened) return opened;
+  if (auto opened = open_servers(options); !opened) return opened;
+  if (auto opened = open_dataplane(); !opened) return opened;
+  services_ = std::make_unique<Services>(*loop_, *probes_, *next_hops_, config_.virtual_servers,
+                                         [this] { request_apply(); });
+  make_instances();
+  return {};
+}
+
+Result<void> Director::open_kernel() {
+  auto loop = EventLoop::create();
+  if (!loop) return loop.error();
+  loop_ = std::move(*loop);
+  if (auto set = loop_->on_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1},
+                                   [this](int signal) { handle_signal(signal); });
+      !set) {
+    return set;
+  }
+  auto netlink = Netlink::open();
+  if (!netlink) return netlink.error();
+  netlink_ = std::move(*netlink);
+  netlink_->on_change([this] { netlink_changed(); });
+  auto watch = loop_->watch(netlink_->fd(), EPOLLIN, [this](uint32_t) { netlink_readable(); });
+  if (!watch) return watch.error();
+  netlink_watch_ = std::move(*watch);
+
+  auto announcer = Announcer::open();
+  if (!announcer) return announcer.error();
+  announcer_.emplace(std::move(*announcer));
+  scripts_ = std::make_unique<ScriptRunner>(*loop_);
+  auto probes = ProbeContext::create(*loop_);
+  if (!probes) return probes.error();
+  probes_ = std::move(*probes);
+  auto nat = NatTable::open();
+  if (!nat) return nat.error();
+  nat_ = std::move(*nat);
+  next_hops_ = std::make_unique<NextHops>(*loop_, *netlink_, [this] { request_apply(); });
+  return {};
+}
+
+Result<void> Director::open_servers(const DirectorOptions&) {
+  auto control =
+      ControlServer::open(*loop_, run_directory_->control_socket(),
+                          [this](const ControlRequest& request) { return answer(request); });
+  if (!control) return control.error();
+  control_ = std::move(*control);
+  if (!config_.xlb.status_listen) return {};
+  auto server = StatusServer::start(*config_.xlb.status_listen, status_slot_);
+  if (!server) return server.error();
+  status_server_ = std::move(*server);
+  return {};
+}
+
+Result<void> Director::open_dataplane() {
+  if (config_.virtual_servers.empty()) {
+    // A predecessor on this directory may have balanced; this configuration does not.
+    return XdpDataplane::purge(run_directory_->bpf_directory());
+  }
+  XdpOptions options;
+  options.bpf_directory = run_directory_->bpf_directory();
+  options.flow_table_size = config_.xlb.flow_table_size;
+  auto dataplane = XdpDataplane::open(options);
+  if (!dataplane) return dataplane.error();
+  dataplane_ = std::move(*dataplane);
+  if (!dataplane_->adoption().empty()) log::info("data plane: {}", dataplane_->adoption());
+  return {};
+}
+
+void Director::make_instances() {
+  const VrrpSurroundings surroundings{
+      *loop_,
+      *netlink_,
+      *announcer_,
+      *scripts_,
+      *addresses_,
+      config_.global,
+      [this](const std::optional<IpAddress>& last_master) { master_lost(last_master); },
+      [this](const IpAddress& source) { heard(source); },
+      [this] { publish(); }};
+  for (const VrrpInstanceConfig& config : config_.vrrp_instances) {
+    instances_.push_back(std::make_unique<VrrpInstance>(surroundings, config));
+  }
+}
+
+Result<void> Director::purge(const std::string& run_directory) {
+  auto directory = RunDirectory::open(run_directory);
+  if (!directory) return directory.error().context("cannot purge");
+  auto netlink = Netlink::open();
+  if (!netlink) return netlink.error();
+  AddressRecord addresses(address_record_path(*directory));
+  for (const auto& [interface, address] : std::set(addresses.entries())) {
+    if (const auto link = (*netlink)->link(interface)) {
+      if (auto removed = (*netlink)->remove_address(link->index, address); !removed) return removed;
+    }
+    if (auto removed = addresses.remove({interface, address}); !removed) return removed;
+  }
+  if (auto purged = XdpDataplane::purge(directory->bpf_directory()); !purged) return purged;
+  auto nat = NatTable::open();
+  if (!nat) return nat.error();
+  if (auto removed = (*nat)->remove(); !removed) return removed;
+  (void)::remove(directory->control_socket().c_str());  // absent is fine
+  directory->remove();
+  return {};
+}
+
+}  // namespace xlb

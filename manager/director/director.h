@@ -1,0 +1,150 @@
+// The imperative shell: owns every piece of state and the loop, turns events into calls of the pure
+// core, and what the core answers into calls of io. The director and what is beside it log; nothing
+// below does.
+//
+// Life: create() checks the configuration and opens everything, changing nothing on the host before
+// the configuration is known to be good. run() starts checks and the election at once, attaches the
+// data plane when the neighbours are resolved (a peer director must be known before the first
+// packet), and returns after SIGTERM's hand-over. However the process ends without that, the kernel
+// goes on forwarding.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "core/config.h"
+#include "core/forwarding.h"
+#include "core/status.h"
+#include "director/next_hops.h"
+#include "director/services.h"
+#include "director/vrrp_instance.h"
+#include "io/address_announce.h"
+#include "io/address_record.h"
+#include "io/control.h"
+#include "io/event_loop.h"
+#include "io/nat_table.h"
+#include "io/netlink.h"
+#include "io/probe/probe.h"
+#include "io/run_directory.h"
+#include "io/script.h"
+#include "io/status_server.h"
+#include "io/xdp_dataplane.h"
+
+namespace xlb {
+
+struct DirectorOptions {
+  std::string config_file;
+  std::string run_directory;
+  std::optional<std::string> status_listen;  // "ADDR:PORT" or "none"; absent: as configured
+};
+
+class Director {
+ public:
+  static Result<std::unique_ptr<Director>> create(const DirectorOptions& options);
+  ~Director();
+  Director(const Director&) = delete;
+  Director& operator=(const Director&) = delete;
+
+  // Until SIGTERM or SIGINT, or an error that makes going on pointless.
+  Result<void> run();
+
+  // Removes what a stopped or crashed daemon left behind: XDP links, pins, virtual addresses, the
+  // nftables table. An error if a daemon is running on the directory.
+  static Result<void> purge(const std::string& run_directory);
+
+ private:
+  struct Interface {
+    std::string name;
+    unsigned index = 0;  // 0: not attached
+    MacAddress mac;
+    std::string mode;
+    std::string reason;
+  };
+
+  explicit Director(Config config) : config_(std::move(config)) {}
+
+  // director.cpp: opening and wiring
+  Result<void> open(const DirectorOptions& options);
+  Result<void> open_kernel();
+  Result<void> open_dataplane();
+  Result<void> open_servers(const DirectorOptions& options);
+  void make_instances();
+  void take_away_leftovers();
+
+  // director_run.cpp: what happens while running
+  void start();
+  void netlink_readable();
+  void netlink_changed();
+  void master_lost(const std::optional<IpAddress>& last_master);
+  void heard(const IpAddress& director);
+  void request_apply();
+  void apply();
+  void apply_local_delivery();
+  [[nodiscard]] std::vector<MacAddress> director_macs() const;
+  void attach_interfaces();
+  void attach(Interface& interface, const Link& link);
+  void try_attach();
+  void sweep();
+  void second();
+  void handle_signal(int signal);
+  void begin_stop();
+  void finish_stop_when_possible();
+  void finish_stop();
+  void give_up(const Error& error);
+
+  // director_status.cpp: what users see
+  [[nodiscard]] Status build_status();
+  void publish();
+  void log_summary();
+  std::unique_ptr<ControlReply> answer(const ControlRequest& request);
+  std::unique_ptr<ControlReply> status_reply();
+  template <typename Item>
+  using Visit = uint64_t (Dataplane::*)(uint64_t, size_t, TimePoint,
+                                        const std::function<void(const Item&)>&);
+  template <typename Item>
+  std::unique_ptr<ControlReply> listing_reply(Visit<Item> visit);
+
+  Config config_;
+  std::vector<std::string> warnings_;
+  std::optional<RunDirectory> run_directory_;
+  std::optional<AddressRecord> addresses_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<Netlink> netlink_;
+  EventLoop::Watch netlink_watch_;
+  std::optional<Announcer> announcer_;
+  std::unique_ptr<ScriptRunner> scripts_;
+  std::unique_ptr<ProbeContext> probes_;
+  std::unique_ptr<XdpDataplane> dataplane_;  // absent without virtual servers
+  std::unique_ptr<NatTable> nat_;
+  std::unique_ptr<NextHops> next_hops_;
+  std::unique_ptr<Services> services_;
+  std::vector<std::unique_ptr<VrrpInstance>> instances_;
+  std::set<IpAddress> directors_;  // configured peers and senders of valid adverts
+  std::vector<Interface> interfaces_;
+  StatusSlot status_slot_;
+  std::unique_ptr<StatusServer> status_server_;
+  std::unique_ptr<ControlServer> control_;
+
+  EventLoop::Timer second_timer_;
+  EventLoop::Timer sweep_timer_;
+  EventLoop::Timer apply_timer_;
+  EventLoop::Timer attach_timer_;
+  EventLoop::Timer stop_timer_;
+  TimePoint attach_deadline_{};
+  bool attaching_ = true;  // until the neighbours are settled
+  bool applied_ = false;
+  std::string apply_error_;
+  std::string local_delivery_error_;
+  bool stopping_ = false;
+  std::vector<const VrrpInstance*> handed_over_;  // were master when stopping began
+  TimePoint stop_deadline_{};
+  TimePoint scripts_deadline_{};
+  std::optional<Error> fatal_;
+};
+
+}  // namespace xlb

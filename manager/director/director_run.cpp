@@ -1,0 +1,282 @@
+// The director while it runs: what each event leads to.
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/log.h"
+#include "director/director.h"
+#include "io/service_notify.h"
+
+namespace xlb {
+namespace {
+
+constexpr auto kSettleLimit = std::chrono::milliseconds(500);  // for neighbours at start
+constexpr auto kSettlePoll = std::chrono::milliseconds(10);
+constexpr auto kSweepPause = std::chrono::milliseconds(2);  // within a pass: others come first
+constexpr auto kSweepInterval = std::chrono::seconds(1);
+constexpr auto kApplyRetry = std::chrono::seconds(1);
+constexpr auto kStopPoll = std::chrono::milliseconds(20);
+constexpr auto kHandOverMargin = std::chrono::milliseconds(300);
+constexpr auto kScriptsLimit = std::chrono::seconds(5);
+
+}  // namespace
+
+Result<void> Director::run() {
+  start();
+  const auto turned = loop_->run();
+  if (fatal_) {
+    if (dataplane_) (void)dataplane_->release();
+    return *fatal_;
+  }
+  return turned;
+}
+
+void Director::start() {
+  take_away_leftovers();
+  const auto timer = [this](void (Director::*handler)()) {
+    return loop_->timer(EventLoop::Urgency::normal, [this, handler] { (this->*handler)(); });
+  };
+  second_timer_ = timer(&Director::second);
+  apply_timer_ = timer(&Director::apply);
+  attach_timer_ = timer(&Director::try_attach);
+  sweep_timer_ = timer(&Director::sweep);
+  stop_timer_ = timer(&Director::finish_stop_when_possible);
+
+  for (const IpAddress& peer : config_.xlb.peers)
+    heard(peer);
+  services_->start();
+  for (const auto& instance : instances_)
+    instance->start();
+  const TimePoint now = loop_->now();
+  attach_deadline_ = now + kSettleLimit;
+  attach_timer_.arm(now);
+  second_timer_.arm(now);
+  if (dataplane_) sweep_timer_.arm(now + kSweepInterval);
+  request_apply();
+}
+
+void Director::take_away_leftovers() {
+  for (const auto& [name, address] : std::set(addresses_->entries())) {
+    const auto link = netlink_->link(name);
+    if (link) {
+      const auto removed = netlink_->remove_address(link->index, address);
+      if (!removed) {
+        log::error("{}", removed.error().text);
+        continue;
+      }
+      log::notice("removed {} from {}: left by a predecessor that did not stop cleanly", address,
+                  name);
+    }
+    (void)addresses_->remove({name, address});  // tried again by the next start
+  }
+}
+
+void Director::netlink_readable() {
+  const auto processed = netlink_->process();
+  if (!processed) log::error("{}", processed.error().text);
+}
+
+void Director::netlink_changed() {
+  next_hops_->refresh();
+  for (const auto& instance : instances_)
+    instance->refresh();
+  if (!attaching_) attach_interfaces();
+  request_apply();
+}
+
+void Director::master_lost(const std::optional<IpAddress>& last_master) {
+  services_->check_all_now();
+  if (last_master) next_hops_->suspect(*last_master);
+}
+
+void Director::heard(const IpAddress& director) {
+  next_hops_->alive(director);
+  if (netlink_->is_local(director) || !directors_.insert(director).second) return;
+  next_hops_->want(director);
+  request_apply();
+}
+
+std::vector<MacAddress> Director::director_macs() const {
+  std::vector<MacAddress> result;
+  for (const IpAddress& director : directors_) {
+    if (const auto mac = next_hops_->find(director).last_known_mac) result.push_back(*mac);
+  }
+  return result;
+}
+
+// However many events ask for it, the tables are brought in line once, when they have all been
+// served.
+void Director::request_apply() {
+  if (apply_timer_.armed()) return;
+  apply_timer_.arm(loop_->now());
+}
+
+void Director::apply() {
+  const std::vector<MacAddress> directors = director_macs();
+  const ForwardingTable desired = services_->judge_all(directors);
+  apply_local_delivery();
+  if (dataplane_) {
+    const auto done = dataplane_->apply(desired);
+    const std::string text = done ? std::string() : done.error().text;
+    if (!done) {
+      if (text != apply_error_) log::error("{}; trying again every second", text);
+      apply_timer_.arm(loop_->now() + kApplyRetry);
+    }
+    apply_error_ = text;
+    applied_ = applied_ || done.ok();
+  } else {
+    applied_ = true;
+  }
+  publish();
+}
+
+void Director::apply_local_delivery() {
+  const auto done = nat_->apply(render_local_delivery(services_->local_services()));
+  const std::string text = done ? std::string() : done.error().text;
+  if (!done) {
+    if (text != local_delivery_error_) log::error("{}; trying again every second", text);
+    apply_timer_.arm(loop_->now() + kApplyRetry);
+  }
+  local_delivery_error_ = text;
+}
+
+// Attaching waits for the neighbours, so that a peer director's frames are recognised from the
+// first one on.
+void Director::try_attach() {
+  const bool ready = applied_ && (next_hops_->settled() || loop_->now() >= attach_deadline_);
+  if (!ready) {
+    attach_timer_.arm(loop_->now() + kSettlePoll);
+    return;
+  }
+  attaching_ = false;
+  attach_interfaces();
+  if (fatal_) return;
+  publish();
+  notify_service("READY=1");
+  log::notice("xlbd {} is running", XLB_VERSION);
+}
+
+void Director::attach_interfaces() {
+  if (!dataplane_ || stopping_) return;
+  for (Interface& interface : interfaces_) {
+    const auto link = netlink_->link(interface.name);
+    if (!link) {
+      if (interface.index != 0 || interface.reason.empty()) {
+        log::warning("interface {} does not exist: nothing is balanced there until it appears",
+                     interface.name);
+      }
+      interface.index = 0;
+      interface.mode.clear();
+      interface.reason = "interface does not exist";
+    } else if (interface.index != link->index) {
+      attach(interface, *link);
+    } else if (interface.mac != link->mac) {
+      interface.mac = link->mac;
+      const auto set = dataplane_->set_mac(link->index, link->mac);
+      if (!set) log::error("{}", set.error().text);
+    }
+  }
+}
+
+void Director::attach(Interface& interface, const Link& link) {
+  const auto attached =
+      dataplane_->attach(link.name, link.index, link.mac, config_.xlb.attach_mode);
+  if (!attached) return give_up(attached.error());
+  interface.index = link.index;
+  interface.mac = link.mac;
+  interface.mode = attached->mode;
+  interface.reason = attached->reason;
+  if (attached->reason.empty()) {
+    log::notice("{}: XDP attached, {} mode", link.name, attached->mode);
+  } else {
+    log::warning("{}: XDP attached, {} mode: {}", link.name, attached->mode, attached->reason);
+  }
+}
+
+void Director::give_up(const Error& error) {
+  fatal_ = error;
+  for (const auto& instance : instances_)
+    instance->shutdown();
+  loop_->stop();
+}
+
+void Director::sweep() {
+  const bool whole = dataplane_->sweep_step(loop_->now());
+  sweep_timer_.arm(loop_->now() + (whole ? Duration(kSweepInterval) : Duration(kSweepPause)));
+}
+
+void Director::second() {
+  second_timer_.arm(loop_->now() + std::chrono::seconds(1));
+  status_slot_.beat(loop_->now());
+  publish();
+  if (watchdog_interval()) notify_service("WATCHDOG=1");
+}
+
+void Director::handle_signal(int signal) {
+  switch (signal) {
+    case SIGUSR1:
+      return log_summary();
+    case SIGHUP:
+      log::warning("SIGHUP: a running xlbd cannot take a changed file; restart it to apply one");
+      return;
+    default:
+      return stopping_ ? finish_stop() : begin_stop();
+  }
+}
+
+// Hands over first: farewell adverts go out and the addresses go, but frames that still arrive here
+// are balanced until the successor is heard or must have taken over.
+void Director::begin_stop() {
+  log::notice("stopping");
+  notify_service("STOPPING=1");
+  stopping_ = true;
+  const TimePoint now = loop_->now();
+  stop_deadline_ = now;
+  for (const auto& instance : instances_) {
+    if (instance->state() == vrrp::State::master) {
+      handed_over_.push_back(instance.get());
+      // The successor's skew is at most one second (v2), or one interval (v3).
+      const Duration skew = instance->config().version == VrrpVersion::v2
+                                ? Duration(std::chrono::seconds(1))
+                                : Duration(instance->config().advert_interval);
+      stop_deadline_ = std::max(stop_deadline_, now + skew + kHandOverMargin);
+    }
+    instance->shutdown();
+  }
+  scripts_deadline_ = now + kScriptsLimit;
+  finish_stop_when_possible();
+}
+
+void Director::finish_stop_when_possible() {
+  const TimePoint now = loop_->now();
+  const bool taken_over =
+      std::all_of(handed_over_.begin(), handed_over_.end(),
+                  [](const VrrpInstance* instance) { return instance->successor_heard(); });
+  const bool scripts_done = scripts_->idle() || now >= scripts_deadline_;
+  if ((taken_over || now >= stop_deadline_) && scripts_done) return finish_stop();
+  stop_timer_.arm(now + kStopPoll);
+}
+
+void Director::finish_stop() {
+  if (!scripts_->idle()) log::warning("notify scripts are still running; they are left to finish");
+  if (dataplane_) {
+    const auto released = dataplane_->release();
+    if (!released) log::error("{}", released.error().text);
+  }
+  const auto local = services_->local_services();
+  if (local.empty()) {
+    const auto removed = nat_->remove();
+    if (!removed) log::error("{}", removed.error().text);
+    log::notice("stopped");
+  } else {
+    log::notice(
+        "stopped; nftables table ip xlb stays, so that this host's own real server{} go on "
+        "receiving what other directors send; 'xlbd --purge' removes it",
+        local.size() == 1 ? "" : "s");
+  }
+  loop_->stop();
+}
+
+}  // namespace xlb

@@ -1,0 +1,113 @@
+// What users see of the director: the published Status, the log summary, the control socket's
+// answers.
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "base/log.h"
+#include "core/diagnostic.h"
+#include "director/director.h"
+
+namespace xlb {
+
+Status Director::build_status() {
+  Status status;
+  status.version = XLB_VERSION;
+  status.generated_at = std::chrono::system_clock::now();
+  status.warnings = warnings_;
+  status.flow_table_size = config_.xlb.flow_table_size;
+  const DataplaneCounters counters = dataplane_ ? dataplane_->counters() : DataplaneCounters{};
+  status.flows = counters.flows;
+  status.drops = counters.drops;
+  if (dataplane_) {
+    for (const Interface& interface : interfaces_) {
+      status.dataplane.push_back(
+          {interface.name, interface.index == 0 ? "none" : interface.mode, interface.reason});
+    }
+  }
+  for (const auto& instance : instances_)
+    status.vrrp.push_back(instance->status());
+  status.virtual_servers = services_->status(counters);
+  status.loop.max_lag_ms = std::chrono::duration<double, std::milli>(loop_->max_lag()).count();
+
+  if (attaching_) {
+    status.not_ready_reason = "starting";
+  } else if (stopping_) {
+    status.not_ready_reason = "stopping";
+  } else if (!apply_error_.empty()) {
+    status.not_ready_reason = apply_error_;
+  } else if (!local_delivery_error_.empty()) {
+    status.not_ready_reason = local_delivery_error_;
+  } else if (dataplane_) {
+    for (const Interface& interface : interfaces_) {
+      if (interface.index != 0) continue;
+      status.not_ready_reason = interface.name + ": " + interface.reason;
+    }
+  }
+  status.ready = status.not_ready_reason.empty();
+  return status;
+}
+
+void Director::publish() {
+  status_slot_.publish(std::make_shared<const Status>(build_status()));
+}
+
+void Director::log_summary() {
+  const Status status = build_status();
+  log::info("summary: xlbd {}, {}, {} flows", status.version,
+            status.ready ? "ready" : "not ready: " + status.not_ready_reason, status.flows);
+  for (const auto& interface : status.dataplane) {
+    log::info("summary: {}: {} {}", interface.name, interface.mode, interface.reason);
+  }
+  for (const auto& vrrp : status.vrrp) {
+    log::info("summary: {}: {}, priority {}, {} transitions", vrrp.instance, vrrp.state,
+              vrrp.priority, vrrp.transitions);
+  }
+  for (const auto& service : status.virtual_servers) {
+    log::info("summary: {}: {}, {} packets", service.key, service.state, service.traffic.packets);
+    for (const auto& real_server : service.real_servers) {
+      log::info("summary:   {} {} weight {}: {}, {} active, {} inactive: {}", real_server.forward,
+                real_server.endpoint, real_server.weight, real_server.state,
+                real_server.active_connections, real_server.inactive_connections,
+                real_server.reason);
+    }
+  }
+}
+
+// What was sweeping when the question came may have passed the newest entries by: one whole pass
+// from its start is waited for.
+std::unique_ptr<ControlReply> Director::status_reply() {
+  return stream_reply([this, passes = dataplane_ ? 2 : 0](std::string& out) mutable {
+    if (passes > 0) {
+      passes -= dataplane_->sweep_step(loop_->now()) ? 1 : 0;
+      return true;
+    }
+    out += to_json(build_status());
+    return false;
+  });
+}
+
+template <typename Item>
+std::unique_ptr<ControlReply> Director::listing_reply(Visit<Item> visit) {
+  if (!dataplane_) return document_reply("");
+  return stream_reply([this, visit, cursor = uint64_t{0}](std::string& out) mutable {
+    constexpr size_t kItemsPerTurn = 1000;
+    cursor = (dataplane_.get()->*visit)(cursor, kItemsPerTurn, loop_->now(),
+                                        [&out](const Item& item) { append_line(out, item); });
+    return cursor != 0;
+  });
+}
+
+std::unique_ptr<ControlReply> Director::answer(const ControlRequest& request) {
+  if (request.command == "status") return status_reply();
+  if (request.command == "connections") {
+    return listing_reply<Connection>(&Dataplane::visit_connections);
+  }
+  if (request.command == "persistence") {
+    return listing_reply<PersistentClient>(&Dataplane::visit_persistence);
+  }
+  return failure_reply({ControlFailure::kRefused, "unknown command " + quoted(request.command),
+                        "this xlbd is version " XLB_VERSION});
+}
+
+}  // namespace xlb

@@ -1,0 +1,74 @@
+#include "director/health_checks.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace xlb {
+
+RealServerChecks::RealServerChecks(EventLoop& loop, ProbeContext& probes,
+                                   const std::vector<CheckConfig>& checks, TimePoint start,
+                                   OnResult on_result)
+    : loop_(loop), probes_(probes), on_result_(std::move(on_result)) {
+  for (const CheckConfig& config : checks) {
+    auto check = std::make_unique<Running>(config, start);
+    check->timer =
+        loop_.timer(EventLoop::Urgency::normal, [this, raw = check.get()] { this->start(*raw); });
+    schedule(*check);
+    checks_.push_back(std::move(check));
+  }
+}
+
+void RealServerChecks::schedule(Running& check) {
+  if (const auto when = check.checker.next_attempt()) check.timer.arm(*when);
+}
+
+void RealServerChecks::start(Running& check) {
+  check.checker.attempt_started();
+  check.probe = start_probe(probes_, check.config,
+                            [this, &check](const ProbeResult& result) { finished(check, result); });
+}
+
+void RealServerChecks::finished(Running& check, const ProbeResult& result) {
+  const std::unique_ptr<Probe> done = std::move(check.probe);  // ends after its own callback
+  const bool changed = check.checker.attempt_finished(result, loop_.now()).has_value();
+  schedule(check);
+  on_result_(check.config, result, changed);
+}
+
+void RealServerChecks::check_now() {
+  for (const auto& check : checks_) {
+    check->checker.check_now(loop_.now());
+    schedule(*check);
+  }
+}
+
+bool RealServerChecks::healthy() const {
+  return std::all_of(checks_.begin(), checks_.end(),
+                     [](const auto& check) { return check->checker.up(); });
+}
+
+std::string RealServerChecks::text() const {
+  const auto failed = std::find_if(checks_.begin(), checks_.end(),
+                                   [](const auto& check) { return !check->checker.up(); });
+  if (failed != checks_.end()) return (*failed)->checker.last_text();
+  return checks_.empty() ? std::string() : checks_.back()->checker.last_text();
+}
+
+std::vector<Status::Check> RealServerChecks::status(TimePoint now, WallTime wall_now) const {
+  std::vector<Status::Check> result;
+  for (const auto& check : checks_) {
+    Status::Check entry;
+    entry.kind = name_of(check->config.kind);
+    entry.target = check->config.target.to_string();
+    entry.up = check->checker.up();
+    entry.consecutive_failures = check->checker.consecutive_failures();
+    entry.result = check->checker.last_text();
+    if (const auto finished = check->checker.last_finished()) {
+      entry.last_at = wall_now - std::chrono::duration_cast<WallTime::duration>(now - *finished);
+    }
+    result.push_back(std::move(entry));
+  }
+  return result;
+}
+
+}  // namespace xlb

@@ -1,0 +1,58 @@
+// Runs every configured check: starts attempts when core/health.h says so, hands results back to
+// it, and answers whether a real server is healthy. It decides nothing itself.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/health.h"
+#include "core/status.h"
+#include "io/event_loop.h"
+#include "io/probe/probe.h"
+
+namespace xlb {
+
+// The checks of one real server.
+class RealServerChecks {
+ public:
+  // `result` is called from the loop after every attempt, with the check, what it found, and
+  // whether the verdict of that check changed.
+  using OnResult =
+      std::function<void(const CheckConfig&, const ProbeResult&, bool verdict_changed)>;
+
+  RealServerChecks(EventLoop& loop, ProbeContext& probes, const std::vector<CheckConfig>& checks,
+                   TimePoint start, OnResult on_result);
+  RealServerChecks(const RealServerChecks&) = delete;
+  RealServerChecks& operator=(const RealServerChecks&) = delete;
+
+  void check_now();
+  // True while every check is up.
+  [[nodiscard]] bool healthy() const;
+  // The last result of the first failed check, else of the last check; empty without checks.
+  [[nodiscard]] std::string text() const;
+  [[nodiscard]] std::vector<Status::Check> status(TimePoint now, WallTime wall_now) const;
+
+ private:
+  struct Running {
+    Running(const CheckConfig& check, TimePoint start)
+        : config(check), checker(check.timing, start) {}
+    const CheckConfig& config;
+    Checker checker;
+    EventLoop::Timer timer;
+    std::unique_ptr<Probe> probe;
+  };
+
+  void schedule(Running& check);
+  void start(Running& check);
+  void finished(Running& check, const ProbeResult& result);
+
+  EventLoop& loop_;
+  ProbeContext& probes_;
+  OnResult on_result_;
+  std::vector<std::unique_ptr<Running>> checks_;
+};
+
+}  // namespace xlb

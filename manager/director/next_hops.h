@@ -1,0 +1,82 @@
+// Keeps real servers and the other directors resolved: address -> interface and MAC, following the
+// kernel's link, address and neighbour tables. Direct routing rewrites MACs, so everything here
+// must be on a common link.
+//
+// Also the lost hosts: a director that fell silent and does not answer ARP takes the real server on
+// its host with it, without waiting for a check; it is asked again every second until it answers.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/forwarding.h"
+#include "core/types.h"
+#include "io/event_loop.h"
+#include "io/neighbour_probe.h"
+#include "io/netlink.h"
+
+namespace xlb {
+
+class NextHops {
+ public:
+  struct Answer {
+    bool local = false;
+    std::optional<NextHop> hop;
+    std::string text;  // why there is no hop
+    std::optional<MacAddress> last_known_mac;
+    std::string lost;  // why its host is believed dead; empty: it is not
+  };
+
+  // `changed` is called, never from within a call to this object, when an answer may have changed.
+  NextHops(EventLoop& loop, Netlink& netlink, std::function<void()> changed);
+
+  // The address is kept resolved from now on.
+  void want(const IpAddress& address);
+  [[nodiscard]] Answer find(const IpAddress& address) const;
+
+  // To be called when the netlink picture changed.
+  void refresh();
+  // True once every wanted address is local, resolved or known not to answer.
+  [[nodiscard]] bool settled() const;
+
+  // The director at `address` stopped advertising: asks for it by ARP, three times 100 ms apart;
+  // unanswered, it is lost.
+  void suspect(const IpAddress& address);
+  // It was heard again.
+  void alive(const IpAddress& address);
+
+ private:
+  struct Entry {
+    Answer answer;
+    bool failed = false;       // the kernel asked and got no answer
+    TimePoint next_request{};  // when the kernel may be asked again
+    std::optional<MacAddress>
+        usable_mac;  // survives the deletion of the kernel's entry, not its failure
+  };
+  struct Suspect {
+    bool probing = false;
+    std::optional<MacAddress>
+        mac;  // of the host when it fell silent: its other addresses are lost too
+    bool lost = false;
+    TimePoint next_probe{};
+  };
+
+  void resolve(const IpAddress& address, Entry& entry);
+  void probe(const IpAddress& address, Suspect& suspect, int attempts);
+  void tick();
+  [[nodiscard]] std::optional<unsigned> link_towards(const IpAddress& address) const;
+  [[nodiscard]] std::string lost_text(const IpAddress& address, const Entry& entry) const;
+
+  EventLoop& loop_;
+  Netlink& netlink_;
+  std::function<void()> changed_;
+  std::map<IpAddress, Entry> entries_;
+  std::map<IpAddress, Suspect> suspects_;
+  EventLoop::Timer timer_;
+  NeighbourProbe probe_;
+};
+
+}  // namespace xlb

@@ -1,0 +1,68 @@
+// The virtual servers at work: runs their checks, gathers what is known about their real servers,
+// and says what should be forwarded where. Logs each real server's changes of state, once.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/config.h"
+#include "core/forwarding.h"
+#include "core/nat_rules.h"
+#include "core/status.h"
+#include "core/virtual_server.h"
+#include "director/health_checks.h"
+#include "director/next_hops.h"
+#include "io/dataplane.h"
+#include "io/event_loop.h"
+#include "io/probe/probe.h"
+
+namespace xlb {
+
+class Services {
+ public:
+  // `virtual_servers` must outlive this; `changed` is called from the loop when desired() may have
+  // changed.
+  Services(EventLoop& loop, ProbeContext& probes, NextHops& next_hops,
+           const std::vector<VirtualServerConfig>& virtual_servers, std::function<void()> changed);
+  Services(const Services&) = delete;
+  Services& operator=(const Services&) = delete;
+
+  // Begins resolving and checking real servers; the first attempts are spread a little.
+  void start();
+  void check_all_now();
+
+  // Judges every real server anew and logs what changed.
+  ForwardingTable judge_all(std::span<const MacAddress> directors);
+  // This host's own real servers, whatever their health: being one is not a matter of directing.
+  [[nodiscard]] std::vector<LocalService> local_services() const;
+  // From the last judgement.
+  [[nodiscard]] std::vector<Status::VirtualServer> status(const DataplaneCounters& counters) const;
+
+ private:
+  struct RealServer {
+    const RealServerConfig* config = nullptr;
+    std::unique_ptr<RealServerChecks> checks;
+    RealServerFacts facts;
+    RealServerVerdict verdict;
+    bool judged = false;
+  };
+  struct VirtualServer {
+    const VirtualServerConfig* config = nullptr;
+    std::vector<RealServer> real_servers;
+  };
+
+  void start_checks(VirtualServer& service, RealServer& real_server, TimePoint when);
+  void judge_one(const VirtualServer& service, RealServer& real_server);
+  [[nodiscard]] Status::RealServer status_of(const RealServer& real_server,
+                                             const RealServerCounters* counters) const;
+
+  EventLoop& loop_;
+  ProbeContext& probes_;
+  NextHops& next_hops_;
+  std::function<void()> changed_;
+  std::vector<VirtualServer> virtual_servers_;
+};
+
+}  // namespace xlb
