@@ -66,6 +66,7 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments,
   std::vector<std::string> words{"genhash"};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words)
     argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -99,7 +100,10 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments,
         culprit = fmt::format("option {} needs an argument", argv[static_cast<size_t>(optind - 1)]);
         return std::nullopt;
       default:
-        culprit = fmt::format("unknown option {}", argv[static_cast<size_t>(optind - 1)]);
+        // Letters may stand together ("-xS"), so getopt knows better than argv which one it was.
+        culprit = optopt != 0
+                      ? fmt::format("unknown option -{}", static_cast<char>(optopt))
+                      : fmt::format("unknown option {}", argv[static_cast<size_t>(optind - 1)]);
         return std::nullopt;
     }
   }

@@ -77,7 +77,7 @@ struct StatusCodeRange {
 struct HttpUrl {
   std::string path;
   std::optional<std::string> md5_digest;      // 32 lower-case hex digits
-  std::vector<StatusCodeRange> status_codes;  // empty: 200-299, or any when only a digest is given
+  std::vector<StatusCodeRange> status_codes;  // empty: 200-299
   Place place;
 };
 

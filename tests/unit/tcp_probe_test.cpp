@@ -8,7 +8,6 @@
 namespace xlb {
 namespace {
 
-using test::Behaviour;
 using test::LoopbackServer;
 
 struct TcpProbeTest {

@@ -16,8 +16,8 @@
 
 namespace xlb {
 
-inline constexpr size_t kMaxHeaderBytes = 16 * 1024;
-inline constexpr size_t kMaxBodyBytes = 1024 * 1024;
+inline constexpr size_t kMaxHeaderBytes = 16UL * 1024;
+inline constexpr size_t kMaxBodyBytes = 1024UL * 1024;
 
 struct HttpRequest {
   Endpoint server;

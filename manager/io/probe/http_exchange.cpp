@@ -28,11 +28,6 @@ const char* cause_of(int error) {
   return text != nullptr ? text : "unknown error";
 }
 
-// libcurl's own sockets are not close-on-exec in every version; scripts must not inherit them.
-curl_socket_t open_socket(void* /*user*/, curlsocktype /*purpose*/, curl_sockaddr* address) {
-  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
 }  // namespace
 
 CurlExchange::CurlExchange(CURLM* multi, EventLoop& loop, HttpRequest request,
@@ -104,7 +99,6 @@ CURLcode CurlExchange::set_options() {
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_FRESH_CONNECT, 1L);
   set(CURLOPT_FORBID_REUSE, 1L);
-  set(CURLOPT_OPENSOCKETFUNCTION, open_socket);
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_SSL_VERIFYPEER, 0L);
   set(CURLOPT_SSL_VERIFYHOST, 0L);
@@ -115,6 +109,11 @@ CURLcode CurlExchange::set_options() {
       static_cast<long>(std::chrono::ceil<std::chrono::milliseconds>(request_.timeout).count() +
                         1000));
 
+  set(CURLOPT_OPENSOCKETDATA, this);
+  set(
+      CURLOPT_OPENSOCKETFUNCTION, +[](void* user, curlsocktype, curl_sockaddr* address) {
+        return static_cast<CurlExchange*>(user)->open_socket(*address);
+      });
   set(CURLOPT_HEADERDATA, this);
   set(
       CURLOPT_HEADERFUNCTION, +[](char* bytes, size_t size, size_t count, void* user) {
@@ -128,12 +127,19 @@ CURLcode CurlExchange::set_options() {
   return first_error;
 }
 
+// libcurl's own sockets are not close-on-exec in every version; scripts must not inherit them.
+curl_socket_t CurlExchange::open_socket(const curl_sockaddr& address) {
+  const int fd = ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
+  if (fd < 0) failure_ = fail_errno(errno, "cannot open a socket").text;
+  return fd;
+}
+
 // Called for every header line, those of interim answers (1xx) and trailers included. Returning
 // another size than given ends the transfer.
 size_t CurlExchange::on_header(std::string_view line) {
   header_bytes_ += line.size();
   if (header_bytes_ > kMaxHeaderBytes) {
-    failure_ = fmt::format("headers larger than {} KiB", kMaxHeaderBytes / 1024);
+    failure_ = fmt::format("headers larger than {} KiB", kMaxHeaderBytes >> 10);
     return 0;
   }
   if (headers_complete_ || (line != "\r\n" && line != "\n")) return line.size();
@@ -149,7 +155,7 @@ size_t CurlExchange::on_header(std::string_view line) {
 size_t CurlExchange::on_body(std::string_view bytes) {
   body_bytes_ += bytes.size();
   if (body_bytes_ > kMaxBodyBytes) {
-    failure_ = fmt::format("body larger than {} MiB", kMaxBodyBytes / (1024 * 1024));
+    failure_ = fmt::format("body larger than {} MiB", kMaxBodyBytes >> 20);
     return 0;
   }
   md5_->update(bytes);
@@ -217,7 +223,7 @@ std::string CurlExchange::reason_for(CURLcode code) {
     case CURLE_OUT_OF_MEMORY:
       // How libcurl refuses a single header line of more than 100 KB.
       if (!headers_complete_) {
-        return fmt::format("headers larger than {} KiB", kMaxHeaderBytes / 1024);
+        return fmt::format("headers larger than {} KiB", kMaxHeaderBytes >> 10);
       }
       break;
     case CURLE_PARTIAL_FILE: {

@@ -31,6 +31,7 @@ class CurlExchange final : public HttpExchange {
   [[nodiscard]] CURLcode set_options();
   void expired();
   void finish(const Result<HttpResponse>& result);
+  [[nodiscard]] curl_socket_t open_socket(const curl_sockaddr& address);
   size_t on_header(std::string_view line);
   size_t on_body(std::string_view bytes);
   [[nodiscard]] Result<HttpResponse> outcome(CURLcode code);
