@@ -1,0 +1,195 @@
+#include "io/xdp_dataplane.h"
+
+#include <xlb/hash.h>
+
+#include <algorithm>
+#include <set>
+
+#include "io/abi_encode.h"
+
+namespace xlb {
+namespace {
+
+constexpr auto kSweepBudget = std::chrono::milliseconds(1);
+constexpr size_t kSweepBuckets = 256;  // between two looks at the clock
+constexpr size_t kWholeTable = SIZE_MAX;
+
+}  // namespace
+
+XdpDataplane::XdpDataplane(BpfDirectory directory, XdpProgram program, XdpLinks links)
+    : directory_(std::move(directory)), program_(std::move(program)), links_(std::move(links)) {}
+
+Result<std::unique_ptr<XdpDataplane>> XdpDataplane::open(const XdpOptions& options) {
+  auto directory = BpfDirectory::prepare(options.bpf_directory);
+  if (!directory) return directory.error();
+  auto program = XdpProgram::load(*directory, options.flow_table_size);
+  if (!program) return program.error();
+  auto links = XdpLinks::adopt(*directory);
+  if (!links) return links.error();
+  std::unique_ptr<XdpDataplane> result(
+      new XdpDataplane(*directory, std::move(*program), std::move(*links)));
+  if (auto opened = result->open_tables(); !opened) return opened.error();
+  result->describe_adoption();
+  // With the old maps, or when nothing runs, there is nothing to wait for.
+  if (result->program_.adopted() || result->links_.interfaces().empty()) {
+    if (auto taken = result->take_over(); !taken) return taken.error();
+  }
+  return result;
+}
+
+Result<void> XdpDataplane::purge(const std::string& bpf_directory) {
+  return BpfDirectory::purge(bpf_directory);
+}
+
+Result<void> XdpDataplane::open_tables() {
+  interfaces_ = {program_.map("xlb_interfaces"), "xlb_interfaces"};
+  ports_ = {program_.map("xlb_ports"), "xlb_ports"};
+  const auto& set = program_.map_set();
+  auto flows =
+      MappedArray<xlb_flow_bucket>::map(program_.map("xlb_flows"), set.flow_buckets, "xlb_flows");
+  if (!flows) return flows.error();
+  flow_memory_ = std::move(*flows);
+  auto clients = MappedArray<xlb_client_bucket>::map(program_.map("xlb_persistence"),
+                                                     set.client_buckets, "xlb_persistence");
+  if (!clients) return clients.error();
+  client_memory_ = std::move(*clients);
+  flows_ = FlowTable(flow_memory_.span(), client_memory_.span(), set.hash_seed);
+  auto tables = ServiceTables::open(program_);
+  if (!tables) return tables.error();
+  tables_ = std::move(*tables);
+  return forget_interfaces_without_link();
+}
+
+void XdpDataplane::describe_adoption() {
+  if (!program_.replaced_because().empty()) {
+    adoption_ = fmt::format("replaced what an earlier run left: {}", program_.replaced_because());
+  } else if (program_.adopted()) {
+    size_t flows = 0;
+    const uint32_t now_s = xlb_clock(std::chrono::steady_clock::now());
+    flows_.visit_flows(0, kWholeTable, now_s, [&](uint64_t, uint64_t) { ++flows; });
+    adoption_ = fmt::format("adopted {} flows, {} virtual servers and {} attachments", flows,
+                            tables_.services().size(), links_.interfaces().size());
+  }
+}
+
+Result<void> XdpDataplane::forget_interfaces_without_link() {
+  auto known = interfaces_.entries();
+  if (!known) return known.error();
+  const auto attached = links_.interfaces();
+  for (const auto& [ifindex, value] : *known) {
+    if (std::find(attached.begin(), attached.end(), ifindex) != attached.end()) continue;
+    if (auto erased = interfaces_.erase(ifindex); !erased) return erased;
+  }
+  return {};
+}
+
+Result<void> XdpDataplane::take_over() {
+  if (taken_over_) return {};
+  if (auto switched = links_.switch_to(program_.fd()); !switched) return switched;
+  if (auto taken = program_.take_over(); !taken) return taken;
+  taken_over_ = true;
+  return {};
+}
+
+Result<Attached> XdpDataplane::attach(const std::string& interface, unsigned ifindex,
+                                      const MacAddress& mac, AttachMode mode) {
+  if (auto set = set_mac(ifindex, mac); !set) return set.error();
+  if (auto added = add_port(ifindex); !added) return added.error();
+  auto attached = links_.attach(interface, ifindex, mode, program_.fd());
+  if (!attached) (void)interfaces_.erase(ifindex);
+  return attached;
+}
+
+Result<void> XdpDataplane::set_mac(unsigned ifindex, const MacAddress& mac) {
+  return interfaces_.put(ifindex, encode_interface(mac));
+}
+
+Result<void> XdpDataplane::detach(unsigned ifindex) {
+  auto detached = links_.detach(ifindex);
+  auto erased = interfaces_.erase(ifindex);
+  return detached ? erased : detached;
+}
+
+Result<void> XdpDataplane::add_port(unsigned ifindex) {
+  auto added = ports_.put(ifindex, ifindex);
+  if (!added) return added.error().context(fmt::format("cannot send to interface {}", ifindex));
+  return {};
+}
+
+void XdpDataplane::reclaim_numbers(const ForwardingDiff& changes) {
+  size_t real_servers = 0;
+  for (const auto& service : changes.changed)
+    real_servers += service.real_servers.size();
+  if (!tables_.short_of_numbers(changes.changed.size(), real_servers)) return;
+  // A whole pass at once (some 10 ms for a million flows): rare, and better than refusing the
+  // change.
+  const uint32_t now_s = xlb_clock(std::chrono::steady_clock::now());
+  if (!flows_.between_passes()) flows_.sweep(now_s, tables_.rules(), kWholeTable);
+  tables_.pass_begins();
+  flows_.sweep(now_s, tables_.rules(), kWholeTable);
+  tables_.pass_completed();
+}
+
+Result<void> XdpDataplane::apply_service(const ForwardedVirtualServer& service) {
+  std::set<unsigned> leaving;
+  for (const auto& server : service.real_servers) {
+    if (server.next_hop) leaving.insert(server.next_hop->interface_index);
+  }
+  for (const unsigned ifindex : leaving) {
+    if (ifindex == 0) continue;  // install() says whose it is
+    if (auto added = add_port(ifindex); !added) return added;
+  }
+  return tables_.install(service);
+}
+
+Result<void> XdpDataplane::apply(const ForwardingTable& desired) {
+  std::set<ServiceKey> keys;
+  for (const auto& service : desired.virtual_servers) {
+    if (!keys.insert(service.key).second) {
+      return fail("cannot apply virtual server {}: it is there twice", service.key);
+    }
+  }
+  tables_.reclaim_slots();
+  std::optional<Error> first_error;
+  const auto note = [&](const Error& error) {
+    if (!first_error) first_error = error;
+  };
+  for (const auto& key : tables_.services()) {  // adopted ones too
+    if (keys.contains(key)) continue;
+    if (auto removed = tables_.remove(key); !removed) note(removed.error());
+  }
+  const auto changes = diff(applied_, desired);
+  reclaim_numbers(changes);
+  std::set<ServiceKey> failed;
+  for (const auto& service : changes.changed) {
+    if (auto installed = apply_service(service); !installed) {
+      failed.insert(service.key);
+      note(installed.error());
+    }
+  }
+  applied_ = desired;
+  std::erase_if(applied_.virtual_servers,
+                [&](const auto& service) { return failed.contains(service.key); });
+  if (first_error) return *first_error;
+  return take_over();
+}
+
+bool XdpDataplane::sweep_step(TimePoint now) {
+  const auto deadline = std::chrono::steady_clock::now() + kSweepBudget;
+  if (flows_.between_passes()) tables_.pass_begins();
+  do {
+    if (!flows_.sweep(xlb_clock(now), tables_.rules(), kSweepBuckets)) continue;
+    tables_.pass_completed();
+    return true;
+  } while (std::chrono::steady_clock::now() < deadline);
+  return false;
+}
+
+Result<void> XdpDataplane::release() {
+  for (const unsigned ifindex : links_.interfaces()) {
+    if (auto detached = links_.detach(ifindex); !detached) return detached;
+  }
+  return BpfDirectory::purge(directory_.path());
+}
+
+}  // namespace xlb

@@ -1,0 +1,85 @@
+// The XDP data plane: the pinned program with its maps, attached to interfaces, made to forward by
+// a ForwardingTable. It puts together what the files beside it do, and translates numbers to
+// addresses; it decides nothing about who should get traffic.
+//
+// Life: open() finds what an earlier run left or makes it new; nothing that runs is touched by maps
+// that do not fit until the first apply() has filled the new ones. Destruction leaves the kernel
+// forwarding; release() ends it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "io/bpf_map.h"
+#include "io/dataplane.h"
+#include "io/flow_table.h"
+#include "io/service_tables.h"
+#include "io/xdp_attach.h"
+#include "io/xdp_program.h"
+
+namespace xlb {
+
+struct XdpOptions {
+  std::string bpf_directory;           // DIR/bpf: gets a bpffs of its own
+  uint32_t flow_table_size = 1048576;  // connections remembered; rounded up to a power of two
+};
+
+class XdpDataplane : public Dataplane {
+ public:
+  static Result<std::unique_ptr<XdpDataplane>> open(const XdpOptions& options);
+  // Removes what any run left there: attachments, pins, the bpffs. Nothing there is success.
+  static Result<void> purge(const std::string& bpf_directory);
+
+  // What was found at open(), in words for the log; empty: nothing.
+  [[nodiscard]] const std::string& adoption() const { return adoption_; }
+
+  // Attaches the program to an interface whose address is `mac`, and makes it a port. An attachment
+  // that is there already is kept if `mode` allows it. `mode` is not none.
+  Result<Attached> attach(const std::string& interface, unsigned ifindex, const MacAddress& mac,
+                          AttachMode mode);
+  // The interface's address changed.
+  Result<void> set_mac(unsigned ifindex, const MacAddress& mac);
+  Result<void> detach(unsigned ifindex);
+  // Interfaces with an attachment, adopted ones included.
+  [[nodiscard]] std::vector<unsigned> attached() const { return links_.interfaces(); }
+  // Frames may leave by this interface. apply() does it for the next hops it is given.
+  Result<void> add_port(unsigned ifindex);
+
+  Result<void> apply(const ForwardingTable& desired) override;
+  bool sweep_step(TimePoint now) override;
+  DataplaneCounters counters() override;
+  uint64_t visit_connections(uint64_t cursor, size_t limit, TimePoint now,
+                             const std::function<void(const Connection&)>& visit) override;
+  uint64_t visit_persistence(uint64_t cursor, size_t limit, TimePoint now,
+                             const std::function<void(const PersistentClient&)>& visit) override;
+
+  // Ends the forwarding: detaches, removes all pins, unmounts the bpffs. Only destruction may
+  // follow.
+  Result<void> release();
+
+ private:
+  XdpDataplane(BpfDirectory directory, XdpProgram program, XdpLinks links);
+  Result<void> open_tables();
+  void describe_adoption();
+  Result<void> forget_interfaces_without_link();
+  Result<void> take_over();
+  void reclaim_numbers(const ForwardingDiff& changes);
+  Result<void> apply_service(const ForwardedVirtualServer& service);
+
+  BpfDirectory directory_;
+  XdpProgram program_;
+  XdpLinks links_;
+  ServiceTables tables_;
+  MappedArray<xlb_flow_bucket> flow_memory_;
+  MappedArray<xlb_client_bucket> client_memory_;
+  FlowTable flows_;
+  BpfMap<uint32_t, xlb_interface> interfaces_;
+  BpfMap<uint32_t, uint32_t> ports_;
+  std::string adoption_;
+  bool taken_over_ = false;
+  ForwardingTable applied_;
+};
+
+}  // namespace xlb
