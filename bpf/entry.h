@@ -39,38 +39,20 @@ static __always_inline __u64 entry_read(const __u64 *key, const __u64 *value, __
 	return READ_ONCE(*key) == wanted_key ? seen : 0;
 }
 
-/* Which entry of a full bucket goes: the one with the highest rank. Ties are broken by age. */
-enum entry_rank {
-	RANK_BUSY = 0, /* somebody is writing it */
-	RANK_LIVE = 1 << 24,
-	RANK_CLOSING = 2 << 24, /* also: not yet open, not proven live */
-	RANK_EXPIRED = 3 << 24,
-	RANK_FREE = 4 << 24,
-	RANK_SAME_KEY = 5 << 24,
-};
-
-/* An entry chosen to be written over, as it was seen when chosen. */
-struct victim {
-	__u64 *key; /* NULL: none */
-	__u64 *value;
-	__u64 seen_key;
-	__u64 seen_value;
-	__u32 rank;
-};
-
-/* Becomes the victim's owner; false when somebody else was faster. */
-static __always_inline bool victim_claim(const struct victim *victim, __u64 key)
+/* Becomes the owner of an entry seen so; false when somebody else was faster. */
+static __always_inline bool entry_claim(__u64 *key, __u64 *value, __u64 seen_key, __u64 seen_value,
+					__u64 new_key)
 {
-	if (victim->seen_key == 0)
-		return swap(victim->key, 0, key);
-	return swap(victim->value, victim->seen_value, 0);
+	if (seen_key == 0)
+		return swap(key, 0, new_key);
+	return swap(value, seen_value, 0);
 }
 
 /* Only the owner. The exchange orders the key before the value. */
-static __always_inline void victim_fill(const struct victim *victim, __u64 key, __u64 value)
+static __always_inline void entry_fill(__u64 *key, __u64 *value, __u64 new_key, __u64 new_value)
 {
-	WRITE_ONCE(*victim->key, key);
-	(void)__sync_lock_test_and_set(victim->value, value);
+	WRITE_ONCE(*key, new_key);
+	(void)__sync_lock_test_and_set(value, new_value);
 }
 
 /* Frees an entry, unless it changed since it was seen. */

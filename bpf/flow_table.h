@@ -54,63 +54,84 @@ static __always_inline struct xlb_flow *flow_find(__u64 key, __u32 now_s, __u64 
 	return flow ? flow : flow_find_in(home ^ 1, key, now_s, value);
 }
 
-static __always_inline __u32 flow_rank(__u64 seen_key, __u64 seen_value, __u64 key, __u32 now_s)
-{
-	__u32 age_s = xlb_age(now_s, XLB_FLOW_SECOND(seen_value));
-	__u32 state = XLB_FLOW_STATE(seen_value);
+/* Which entry is written over: the one worth least, which is its state's worth, or nothing once it
+ * has expired, less its age. So: a free one, the longest expired, the oldest that is closing or was
+ * never open, the oldest. A table, because branches in its place would multiply in the verifier. */
+enum { WORTH_STEP = 1 << 23 }; /* above every age */
+static const struct {
+	__s32 timeout_s;
+	__s32 worth;
+} flow_states[8] = {
+	[0] = {WORTH_STEP, -2 * WORTH_STEP}, /* free */
+	[XLB_FLOW_SYN_RECV] = {XLB_SYN_RECV_TIMEOUT_S, WORTH_STEP},
+	[XLB_FLOW_ESTABLISHED] = {XLB_ESTABLISHED_TIMEOUT_S, 2 * WORTH_STEP},
+	[XLB_FLOW_FIN_WAIT] = {XLB_FIN_WAIT_TIMEOUT_S, WORTH_STEP},
+	[XLB_FLOW_CLOSE] = {XLB_CLOSE_TIMEOUT_S, WORTH_STEP},
+	[XLB_FLOW_UDP] = {XLB_UDP_TIMEOUT_S, 2 * WORTH_STEP},
+};
 
-	if (seen_key == 0)
-		return RANK_FREE;
-	if (seen_value == 0)
-		return RANK_BUSY;
-	if (seen_key == key)
-		return RANK_SAME_KEY;
-	if (xlb_flow_expired(seen_value, now_s))
-		return RANK_EXPIRED + age_s;
-	if (state != XLB_FLOW_ESTABLISHED && state != XLB_FLOW_UDP)
-		return RANK_CLOSING + age_s;
-	return RANK_LIVE + age_s;
+static __always_inline __s32 flow_worth(__u64 value, __u32 now_s)
+{
+	__u32 state = XLB_FLOW_STATE(value) % 8;
+	__s32 age_s = (__s32)xlb_age(now_s, XLB_FLOW_SECOND(value));
+
+	return (age_s > flow_states[state].timeout_s ? 0 : flow_states[state].worth) - age_s;
 }
 
-static __always_inline void flow_choose_victim(struct victim *best, __u32 bucket_index, __u64 key,
-					       __u32 now_s)
+struct flow_victim {
+	struct xlb_flow *flow; /* NULL: none */
+	__u64 key, value;      /* as seen */
+	__s32 worth;
+};
+
+/* True when the search is over: the flow has an entry already, from an earlier life. */
+static __always_inline bool flow_choose_in(struct flow_victim *victim, __u32 bucket_index,
+					   __u64 key, __u32 now_s)
 {
 	struct xlb_flow_bucket *bucket = bpf_map_lookup_elem(&xlb_flows, &bucket_index);
 
 	if (!bucket)
-		return;
+		return false;
 #pragma unroll
 	for (int i = 0; i < XLB_FLOWS_PER_BUCKET; i++) {
 		struct xlb_flow *flow = &bucket->flows[i];
 		__u64 seen_key = READ_ONCE(flow->key);
 		__u64 seen_value = READ_ONCE(flow->value);
-		__u32 rank = flow_rank(seen_key, seen_value, key, now_s);
+		__s32 worth = flow_worth(seen_value, now_s);
 
-		if (rank > best->rank)
-			*best = (struct victim){&flow->key, &flow->value, seen_key, seen_value,
-						rank};
+		if (seen_key && !seen_value)
+			continue; /* somebody's just now */
+		if (seen_key == key || !victim->flow || worth < victim->worth)
+			*victim = (struct flow_victim){flow, seen_key, seen_value, worth};
+		if (seen_key == key)
+			return true;
 	}
+	return false;
 }
 
-/* Remembers a flow. False when other CPUs win the same bucket every time, which costs the flow only
- * that its packets are scheduled by their hash. Not static, so the verifier checks it once. */
+/* One attempt to remember a flow: false when another CPU was faster. Not static, so that the
+ * verifier checks it once. */
 __noinline int flow_insert(__u64 key, __u64 value, __u32 now_s)
 {
 	__u32 home = flow_home(key);
+	struct flow_victim victim = {};
 
-	for (int attempt = 0; attempt < INSERT_ATTEMPTS; attempt++) {
-		struct victim victim = {};
+	if (!flow_choose_in(&victim, home, key, now_s))
+		(void)flow_choose_in(&victim, home ^ 1, key, now_s);
+	if (!victim.flow ||
+	    !entry_claim(&victim.flow->key, &victim.flow->value, victim.key, victim.value, key))
+		return false;
+	entry_fill(&victim.flow->key, &victim.flow->value, key, value);
+	return true;
+}
 
-		flow_choose_victim(&victim, home, key, now_s);
-		flow_choose_victim(&victim, home ^ 1, key, now_s);
-		if (!victim.key)
-			return false;
-		if (victim_claim(&victim, key)) {
-			victim_fill(&victim, key, value);
-			return true;
-		}
-	}
-	return false;
+/* A flow that loses every race is not remembered: its packets are scheduled by their hash. */
+static __always_inline void flow_remember(__u64 key, __u64 value, __u32 now_s)
+{
+#pragma unroll
+	for (int attempt = 0; attempt < INSERT_ATTEMPTS; attempt++)
+		if (flow_insert(key, value, now_s))
+			break;
 }
 
 static __always_inline __u32 flow_next_state(__u32 state, __u32 tcp_flags)

@@ -38,70 +38,76 @@ static __always_inline __u32 client_find(__u64 key, __u32 timeout_s, __u32 now_s
 	return 0;
 }
 
-/* Entries of other services have other timeouts, which only the manager knows: it frees what has
- * expired. Here the oldest goes first, which is expired if any is. */
-static __always_inline __u32 client_rank(const struct xlb_client *client, __u64 seen_key,
-					 __u64 seen_value, __u64 key, __u32 now_s)
+/* How long ago the client opened a connection or was seen live. The entry with the most goes when
+ * the bucket is full: it has expired if any has (their services' timeouts differ, and only the
+ * manager, who frees what has expired, knows them all). A free one counts as older than all. */
+static __always_inline __u32 client_idle_s(const struct xlb_client *client, __u64 value,
+					   __u32 now_s)
 {
-	__u32 age_s = xlb_age(now_s, XLB_FLOW_SECOND(seen_value));
+	__u32 opened_s = xlb_age(now_s, XLB_FLOW_SECOND(value));
+	__u64 live = READ_ONCE(client->live);
+	__u32 live_s = xlb_age(now_s, (__u32)live);
 
-	if (seen_key == 0)
-		return RANK_FREE;
-	if (seen_value == 0)
-		return RANK_BUSY;
-	if (seen_key == key)
-		return RANK_SAME_KEY;
-	if (xlb_client_live(READ_ONCE(client->live), now_s))
-		return RANK_LIVE + age_s;
-	return RANK_CLOSING + age_s;
+	if (value == 0)
+		return 1 << 24;
+	return live != 0 && live_s < opened_s ? live_s : opened_s;
 }
 
-static __always_inline struct xlb_client *
-client_choose_victim(struct victim *best, struct xlb_client_bucket *bucket, __u64 key, __u32 now_s)
-{
-	struct xlb_client *chosen = NULL;
+struct client_victim {
+	struct xlb_client *client; /* NULL: none */
+	__u64 key, value;	   /* as seen */
+	__u32 idle_s;
+};
 
+static __always_inline void client_choose_in(struct client_victim *victim,
+					     struct xlb_client_bucket *bucket, __u64 key,
+					     __u32 now_s)
+{
 #pragma unroll
 	for (int i = 0; i < XLB_PERSISTENCE_PER_BUCKET; i++) {
 		struct xlb_client *client = &bucket->clients[i];
 		__u64 seen_key = READ_ONCE(client->key);
 		__u64 seen_value = READ_ONCE(client->value);
-		__u32 rank = client_rank(client, seen_key, seen_value, key, now_s);
+		__u32 idle_s = client_idle_s(client, seen_value, now_s);
 
-		if (rank > best->rank) {
-			*best = (struct victim){&client->key, &client->value, seen_key, seen_value,
-						rank};
-			chosen = client;
-		}
+		if (seen_key && !seen_value)
+			continue; /* somebody's just now */
+		if (seen_key == key || !victim->client || idle_s > victim->idle_s)
+			*victim = (struct client_victim){client, seen_key, seen_value, idle_s};
+		if (seen_key == key)
+			return;
 	}
-	return chosen;
 }
 
-/* Notes a new connection of the client to `real_server`. Not static, so the verifier checks it
- * once. */
-__noinline int client_remember(__u64 key, __u32 real_server, __u32 now_s)
+/* One attempt to note a new connection of the client to `real_server`: false when another CPU was
+ * faster. Not static, so that the verifier checks it once. */
+__noinline int client_insert(__u64 key, __u32 real_server, __u32 now_s)
 {
 	struct xlb_client_bucket *bucket = client_bucket(key);
 	__u64 value = XLB_FLOW_VALUE(real_server, now_s, 1);
+	struct client_victim victim = {};
 
 	if (!bucket)
 		return false;
-	for (int attempt = 0; attempt < INSERT_ATTEMPTS; attempt++) {
-		struct victim victim = {};
-		struct xlb_client *client = client_choose_victim(&victim, bucket, key, now_s);
+	client_choose_in(&victim, bucket, key, now_s);
+	if (!victim.client)
+		return false;
+	if (victim.key == key && victim.value == value)
+		return true; /* noted already in this second */
+	if (!entry_claim(&victim.client->key, &victim.client->value, victim.key, victim.value, key))
+		return false;
+	if (victim.key != key)
+		WRITE_ONCE(victim.client->live, 0);
+	entry_fill(&victim.client->key, &victim.client->value, key, value);
+	return true;
+}
 
-		if (!client)
-			return false;
-		if (victim.rank == RANK_SAME_KEY && victim.seen_value == value)
-			return true; /* noted already in this second */
-		if (victim_claim(&victim, key)) {
-			if (victim.rank != RANK_SAME_KEY)
-				WRITE_ONCE(client->live, 0);
-			victim_fill(&victim, key, value);
-			return true;
-		}
-	}
-	return false;
+static __always_inline void client_remember(__u64 key, __u32 real_server, __u32 now_s)
+{
+#pragma unroll
+	for (int attempt = 0; attempt < INSERT_ATTEMPTS; attempt++)
+		if (client_insert(key, real_server, now_s))
+			break;
 }
 
 #endif

@@ -27,55 +27,50 @@ struct selection {
 	const struct xlb_real_server *real_server;
 };
 
-/* A real server fit for the purpose, else none. */
-static __always_inline struct selection usable(const struct xlb_service *service, __u32 index,
-					       __u32 purpose)
+/* A real server of the service that is fit for the purpose, else none. */
+static __always_inline struct selection usable(__u32 service_id, __u32 index, __u32 purpose)
 {
 	struct xlb_real_server *real_server = bpf_map_lookup_elem(&xlb_real_servers, &index);
 
 	if (!real_server || (real_server->flags & purpose) != purpose ||
-	    real_server->service_id != service->id)
+	    real_server->service_id != service_id)
 		return (struct selection){};
 	return (struct selection){index, real_server};
 }
 
-/* The first usable of the slots from `position` on. */
-static __always_inline struct selection usable_slot(const struct xlb_service *service, __u32 offset,
-						    __u32 length, __u64 position, __u32 purpose)
+/* The first usable of `length` slots, from `position` on; 0 when there is none. Not static, so that
+ * the verifier checks it once. */
+__noinline int usable_slot(__u32 service_id, __u32 purpose, __u32 offset, __u32 length,
+			   __u64 position)
 {
-	struct selection selection = {};
-
 	if (length == 0)
-		return selection;
+		return 0;
+#pragma unroll
 	for (int i = 0; i < SLOT_ATTEMPTS; i++) {
 		__u32 index = offset + (__u32)((position + i) % length);
 		__u32 *slot = bpf_map_lookup_elem(&xlb_slots, &index);
 
-		if (!slot)
-			break;
-		selection = usable(service, *slot, purpose);
-		if (selection.index)
-			break;
+		if (slot && usable(service_id, *slot, purpose).index)
+			return (int)*slot;
 	}
-	return selection;
+	return 0;
 }
 
 /* Next in the ring (rr, wrr): each new connection takes one step. */
-static __always_inline struct selection next_in_ring(const struct xlb_service *service)
+static __always_inline __u32 next_in_ring(const struct xlb_service *service)
 {
 	__u32 id = service->id;
 	struct xlb_scheduler *scheduler = bpf_map_lookup_elem(&xlb_schedulers, &id);
 
 	if (!scheduler)
-		return (struct selection){};
-	return usable_slot(service, service->ring_offset, service->ring_length,
-			   __sync_fetch_and_add(&scheduler->cursor, 1), FOR_CONNECTIONS);
+		return 0;
+	return usable_slot(id, FOR_CONNECTIONS, service->ring_offset, service->ring_length,
+			   __sync_fetch_and_add(&scheduler->cursor, 1));
 }
 
 /* By the packet's hash, alike on every director: in host order, with a fixed seed, over nothing
  * that another director may number otherwise. */
-static __always_inline struct selection by_hash(const struct packet *packet,
-						const struct xlb_service *service)
+static __always_inline __u32 by_hash(const struct packet *packet, const struct xlb_service *service)
 {
 	__u32 port = service->persistence_timeout_s ? 0 : bpf_ntohs(packet->ports->source);
 	__u64 client = bpf_ntohl(packet->ip->saddr) | (__u64)port << 32;
@@ -84,8 +79,8 @@ static __always_inline struct selection by_hash(const struct packet *packet,
 		       (__u64)packet->ip->protocol << 48;
 	__u64 hash = xlb_hash(client, xlb_hash(server, 0x9e3779b97f4a7c15));
 
-	return usable_slot(service, service->hash_offset, service->hash_length, hash >> 32,
-			   FOR_FLOWS);
+	return usable_slot(service->id, FOR_FLOWS, service->hash_offset, service->hash_length,
+			   hash >> 32);
 }
 
 static __always_inline struct selection of_client(const struct xlb_service *service,
@@ -93,7 +88,7 @@ static __always_inline struct selection of_client(const struct xlb_service *serv
 {
 	if (!service->persistence_timeout_s)
 		return (struct selection){};
-	return usable(service, client_find(client_key, service->persistence_timeout_s, now_s),
+	return usable(service->id, client_find(client_key, service->persistence_timeout_s, now_s),
 		      purpose);
 }
 
@@ -106,12 +101,12 @@ static __always_inline struct selection open_connection(const struct packet *pac
 	struct selection selection = of_client(service, client_key, now_s, FOR_CONNECTIONS);
 
 	if (!selection.index)
-		selection = next_in_ring(service);
+		selection = usable(service->id, next_in_ring(service), FOR_CONNECTIONS);
 	if (!selection.index)
 		return selection;
 	if (service->persistence_timeout_s)
-		(void)client_remember(client_key, selection.index, now_s);
-	(void)flow_insert(flow_key, XLB_FLOW_VALUE(selection.index, now_s, state), now_s);
+		client_remember(client_key, selection.index, now_s);
+	flow_remember(flow_key, XLB_FLOW_VALUE(selection.index, now_s, state), now_s);
 	count_connection(selection.index);
 	return selection;
 }
@@ -135,7 +130,7 @@ static __always_inline struct selection select_real_server(const struct packet *
 	struct xlb_flow *flow = flow_find(flow_key, now_s, &value);
 
 	if (flow && !begins_again(packet, value)) {
-		selection = usable(service, XLB_FLOW_REAL_SERVER(value), FOR_FLOWS);
+		selection = usable(service->id, XLB_FLOW_REAL_SERVER(value), FOR_FLOWS);
 		if (selection.index) {
 			flow_note(flow, flow_key, value, now_s, packet->tcp_flags);
 			return selection;
@@ -145,7 +140,9 @@ static __always_inline struct selection select_real_server(const struct packet *
 	if (packet_opens(packet))
 		return open_connection(packet, service, flow_key, client_key, now_s);
 	selection = of_client(service, client_key, now_s, FOR_FLOWS);
-	return selection.index ? selection : by_hash(packet, service);
+	if (selection.index)
+		return selection;
+	return usable(service->id, by_hash(packet, service), FOR_FLOWS);
 }
 
 #endif
