@@ -88,6 +88,7 @@ class Director {
   [[nodiscard]] std::vector<MacAddress> director_macs() const;
   void attach_interfaces();
   void attach(Interface& interface, const Link& link);
+  void detach_others();
   void try_attach();
   void sweep();
   void second();

@@ -178,6 +178,18 @@ void Director::attach_interfaces() {
       if (!set) log::error("{}", set.error().text);
     }
   }
+  detach_others();
+}
+
+// Left by a predecessor with another configuration, or by an interface that is gone.
+void Director::detach_others() {
+  for (const unsigned index : dataplane_->attached()) {
+    const bool wanted = std::any_of(interfaces_.begin(), interfaces_.end(),
+                                    [&](const Interface& item) { return item.index == index; });
+    if (wanted) continue;
+    const auto detached = dataplane_->detach(index);
+    if (!detached) log::error("{}", detached.error().text);
+  }
 }
 
 void Director::attach(Interface& interface, const Link& link) {

@@ -106,9 +106,9 @@ void NextHops::resolve(const IpAddress& address, Entry& entry) {
   } else if (!link->up) {
     answer.text = fmt::format("interface {} is down", link->name);
   } else {
-    answer.text = fmt::format(
-        entry.failed ? "{} does not answer ARP on {}" : "{} is being resolved by ARP on {}",
-        address, link->name);
+    answer.text =
+        fmt::format("{} {} ARP on {}", address,
+                    entry.failed ? "does not answer" : "is being resolved by", link->name);
   }
   const TimePoint now = loop_.now();
   if (now < entry.next_request) return;
