@@ -50,9 +50,6 @@ struct Neighbour {
   IpAddress address;
   MacAddress mac;  // zero unless usable
   State state = State::incomplete;
-  // Answered lately (reachable), or never asked (fixed). Comes and goes with the kernel's ageing,
-  // so it alone calls no on_change: look after resolve_neighbour whether the answer has come.
-  bool confirmed = false;
   bool fixed = false;  // permanent or noarp: the administrator's, never probed
 
   auto operator<=>(const Neighbour&) const = default;

@@ -1,0 +1,127 @@
+#include "io/netlink_message.h"
+
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace xlb::rtnl {
+namespace {
+
+template <int Max>
+using Attributes = std::array<nlattr*, Max + 1>;
+
+// The fixed part of a message, its attributes filled in; null when malformed. libnl's parser takes
+// a mutable message but does not change it.
+template <typename Fixed, int Max>
+const Fixed* open_message(const nlmsghdr& message, Attributes<Max>& attributes) {
+  auto* mutable_message = const_cast<nlmsghdr*>(&message);
+  if (nlmsg_parse(mutable_message, sizeof(Fixed), attributes.data(), Max, nullptr) < 0) {
+    return nullptr;
+  }
+  return static_cast<const Fixed*>(nlmsg_data(mutable_message));
+}
+
+std::optional<IpAddress> to_v4(const nlattr* attribute) {
+  if (attribute == nullptr || nla_len(attribute) != 4) return std::nullopt;
+  return IpAddress::from_v4(nla_get_u32(attribute));  // network order, as it comes
+}
+
+std::optional<uint32_t> to_u32(const nlattr* attribute) {
+  if (attribute == nullptr || nla_len(attribute) < 4) return std::nullopt;
+  return nla_get_u32(attribute);
+}
+
+std::optional<MacAddress> to_mac(const nlattr* attribute) {
+  MacAddress mac;
+  if (attribute == nullptr || nla_len(attribute) != static_cast<int>(mac.bytes.size())) {
+    return std::nullopt;
+  }
+  const auto* bytes = static_cast<const uint8_t*>(nla_data(attribute));
+  std::copy_n(bytes, mac.bytes.size(), mac.bytes.begin());
+  return mac;
+}
+
+}  // namespace
+
+std::optional<Link> parse_link(const nlmsghdr& message) {
+  Attributes<IFLA_MAX> attributes{};
+  const auto* fixed = open_message<ifinfomsg, IFLA_MAX>(message, attributes);
+  if (fixed == nullptr || fixed->ifi_family != AF_UNSPEC || fixed->ifi_index <= 0) {
+    return std::nullopt;
+  }
+  Link link;
+  link.index = static_cast<unsigned>(fixed->ifi_index);
+  link.up = (fixed->ifi_flags & IFF_UP) != 0 && (fixed->ifi_flags & IFF_RUNNING) != 0;
+  link.loopback = (fixed->ifi_flags & IFF_LOOPBACK) != 0;
+  if (const nlattr* name = attributes[IFLA_IFNAME]; name != nullptr && nla_len(name) > 0) {
+    const auto* text = static_cast<const char*>(nla_data(name));
+    link.name.assign(text, strnlen(text, static_cast<size_t>(nla_len(name))));
+  }
+  link.mac = to_mac(attributes[IFLA_ADDRESS]).value_or(MacAddress{});
+  link.mtu = to_u32(attributes[IFLA_MTU]).value_or(0);
+  return link;
+}
+
+std::optional<InterfaceAddress> parse_address(const nlmsghdr& message) {
+  Attributes<IFA_MAX> attributes{};
+  const auto* fixed = open_message<ifaddrmsg, IFA_MAX>(message, attributes);
+  if (fixed == nullptr || fixed->ifa_family != AF_INET) return std::nullopt;
+  // On a point-to-point link IFA_ADDRESS is the peer's, IFA_LOCAL ours.
+  auto local = to_v4(attributes[IFA_LOCAL]);
+  if (!local) local = to_v4(attributes[IFA_ADDRESS]);
+  if (!local) return std::nullopt;
+  const uint32_t flags = to_u32(attributes[IFA_FLAGS]).value_or(fixed->ifa_flags);
+  InterfaceAddress result;
+  result.interface_index = fixed->ifa_index;
+  result.address = {*local, fixed->ifa_prefixlen};
+  result.secondary = (flags & IFA_F_SECONDARY) != 0;
+  result.global = fixed->ifa_scope == RT_SCOPE_UNIVERSE;
+  return result;
+}
+
+std::optional<Neighbour> parse_neighbour(const nlmsghdr& message) {
+  Attributes<NDA_MAX> attributes{};
+  const auto* fixed = open_message<ndmsg, NDA_MAX>(message, attributes);
+  if (fixed == nullptr || fixed->ndm_family != AF_INET || fixed->ndm_ifindex <= 0) {
+    return std::nullopt;
+  }
+  const auto address = to_v4(attributes[NDA_DST]);
+  if (!address) return std::nullopt;
+  constexpr unsigned kFixed = NUD_PERMANENT | NUD_NOARP;
+  constexpr unsigned kHasMac = kFixed | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE;
+  Neighbour result;
+  result.interface_index = static_cast<unsigned>(fixed->ndm_ifindex);
+  result.address = *address;
+  const auto mac = to_mac(attributes[NDA_LLADDR]);
+  if ((fixed->ndm_state & kHasMac) != 0 && mac && !mac->is_zero()) {
+    result.state = Neighbour::State::usable;
+    result.mac = *mac;
+    result.fixed = (fixed->ndm_state & kFixed) != 0;
+  } else if ((fixed->ndm_state & NUD_FAILED) != 0) {
+    result.state = Neighbour::State::failed;
+  }
+  return result;
+}
+
+std::optional<Route> parse_route(const nlmsghdr& message) {
+  Attributes<RTA_MAX> attributes{};
+  const auto* fixed = open_message<rtmsg, RTA_MAX>(message, attributes);
+  if (fixed == nullptr || fixed->rtm_family != AF_INET) return std::nullopt;
+  const auto interface_index = to_u32(attributes[RTA_OIF]);
+  // RTA_VIA: an IPv4 route over an IPv6 neighbour, which nothing here follows.
+  if (!interface_index || attributes[RTA_VIA] != nullptr) return std::nullopt;
+  Route route;
+  route.interface_index = *interface_index;
+  route.gateway = to_v4(attributes[RTA_GATEWAY]);
+  route.source = to_v4(attributes[RTA_PREFSRC]).value_or(IpAddress{});
+  return route;
+}
+
+}  // namespace xlb::rtnl
