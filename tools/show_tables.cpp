@@ -1,0 +1,197 @@
+// The listings of xlb's own: columns as wide as their content, two spaces apart, the last one free.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "show_format.h"
+#include "show_text.h"
+
+namespace xlb::show {
+namespace {
+
+using Row = std::vector<std::string>;
+
+// In columns: characters, not bytes.
+size_t width_of(const std::string& cell) {
+  return static_cast<size_t>(std::count_if(cell.begin(), cell.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
+}
+
+// `rows[0]` is the heading; every row has as many cells.
+std::string table(const std::vector<Row>& rows) {
+  std::vector<size_t> widths(rows[0].size(), 0);
+  for (const Row& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], width_of(row[i]));
+  }
+  std::string result;
+  for (const Row& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - width_of(row[i]) + 2, ' ');
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    result += line + "\n";
+  }
+  return result;
+}
+
+std::string or_dash(std::string cell) {
+  return cell.empty() ? "-" : cell;
+}
+
+Json headed(const Json& status) {
+  return Json{{"version", status.at("version")}, {"generated_at", status.at("generated_at")}};
+}
+
+void copy(const Json& from, Json& to, std::initializer_list<const char*> names) {
+  for (const char* name : names)
+    to[name] = from.at(name);
+}
+
+std::string joined(const Json& texts) {
+  std::string result;
+  for (const Json& item : texts) {
+    if (!result.empty()) result += ' ';
+    result += printable(item.get_ref<const std::string&>());
+  }
+  return result;
+}
+
+// "checksum 3, ttl 1"; empty: none refused.
+std::string refusals(const Json& vrrp) {
+  std::string result;
+  for (const Json& refusal : vrrp.at("adverts_refused")) {
+    result += fmt::format("{}{} {}", result.empty() ? "" : ", ", text(refusal, "reason"),
+                          number(refusal, "count"));
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string vrrp_table(const Json& status) {
+  std::vector<Row> rows{{"Instance", "State", "Priority", "VRID", "Version", "Interface", "Master",
+                         "Transitions", "Since", "Addresses"}};
+  std::string remarks;
+  for (const Json& vrrp : status.at("vrrp")) {
+    const std::string state = text(vrrp, "state");
+    rows.push_back({text(vrrp, "instance"), state, std::to_string(number(vrrp, "priority")),
+                    std::to_string(number(vrrp, "virtual_router_id")),
+                    std::to_string(number(vrrp, "version")), text(vrrp, "interface"),
+                    state == "MASTER" ? "self" : or_dash(text(vrrp, "master_address")),
+                    std::to_string(number(vrrp, "transitions")), text(vrrp, "since"),
+                    or_dash(joined(vrrp.at("virtual_addresses")))});
+    const std::string reason = text(vrrp, "reason");
+    if (!reason.empty()) remarks += text(vrrp, "instance") + ": " + reason + "\n";
+    const std::string refused = refusals(vrrp);
+    if (!refused.empty()) {
+      remarks += text(vrrp, "instance") + ": advertisements refused: " + refused + "\n";
+    }
+  }
+  return table(rows) + remarks;
+}
+
+std::string checks_table(const Json& status) {
+  std::vector<Row> rows{
+      {"Prot", "VirtualServer", "RealServer", "Check", "Target", "State", "Failures", "Result"}};
+  const Json document = checks_document(status);
+  for (const Json& check : document.at("checks")) {
+    rows.push_back({text(check, "protocol"), endpoint(check, "virtual_"), endpoint(check, "real_"),
+                    text(check, "kind"), text(check, "target"),
+                    check.at("up") == true ? "up" : "down",
+                    std::to_string(number(check, "consecutive_failures")), text(check, "result")});
+  }
+  return table(rows);
+}
+
+std::string neighbours_table(const Json& status) {
+  std::vector<Row> rows{{"Address", "MAC"}};
+  const Json document = neighbours_document(status);
+  for (const Json& neighbour : document.at("neighbours")) {
+    const std::string mac = text(neighbour, "mac");
+    rows.push_back({text(neighbour, "address"), mac.empty() ? text(neighbour, "state") : mac});
+  }
+  return table(rows);
+}
+
+std::string drops_table(const Json& status) {
+  std::vector<Row> rows{{"Reason", "Packets"}};
+  for (const Json& drop : status.at("drops")) {
+    rows.push_back({text(drop, "reason"), std::to_string(number(drop, "packets"))});
+  }
+  return table(rows);
+}
+
+Json stats_document(const Json& status) {
+  Json result = headed(status);
+  Json& services = result["virtual_servers"] = Json::array();
+  for (const Json& service : status.at("virtual_servers")) {
+    Json item;
+    copy(service, item, {"address", "port", "protocol", "packets", "bytes", "connections"});
+    Json& real_servers = item["real_servers"] = Json::array();
+    for (const Json& real_server : service.at("real_servers")) {
+      Json counted;
+      copy(real_server, counted, {"address", "port", "packets", "bytes", "connections"});
+      real_servers.push_back(std::move(counted));
+    }
+    services.push_back(std::move(item));
+  }
+  return result;
+}
+
+Json vrrp_document(const Json& status) {
+  Json result = headed(status);
+  result["vrrp"] = status.at("vrrp");
+  return result;
+}
+
+Json checks_document(const Json& status) {
+  Json result = headed(status);
+  Json& checks = result["checks"] = Json::array();
+  for (const Json& service : status.at("virtual_servers")) {
+    for (const Json& real_server : service.at("real_servers")) {
+      for (const Json& check : real_server.at("checks")) {
+        Json item{{"protocol", service.at("protocol")},
+                  {"virtual_address", service.at("address")},
+                  {"virtual_port", service.at("port")},
+                  {"real_address", real_server.at("address")},
+                  {"real_port", real_server.at("port")}};
+        item.update(check);
+        checks.push_back(std::move(item));
+      }
+    }
+  }
+  return result;
+}
+
+Json neighbours_document(const Json& status) {
+  Json result = headed(status);
+  Json& neighbours = result["neighbours"] = Json::array();
+  std::set<std::string> seen;
+  for (const Json& service : status.at("virtual_servers")) {
+    for (const Json& real_server : service.at("real_servers")) {
+      if (!seen.insert(real_server.at("address").get<std::string>()).second) continue;
+      const bool local = real_server.at("forward") == "Local";
+      const bool resolved = !real_server.at("mac").get_ref<const std::string&>().empty();
+      neighbours.push_back({{"address", real_server.at("address")},
+                            {"mac", real_server.at("mac")},
+                            {"state", local      ? "local"
+                                      : resolved ? "resolved"
+                                                 : "unresolved"}});
+    }
+  }
+  return result;
+}
+
+Json drops_document(const Json& status) {
+  Json result = headed(status);
+  result["drops"] = status.at("drops");
+  return result;
+}
+
+}  // namespace xlb::show
