@@ -52,16 +52,17 @@ struct Options {
   bool help = false;
 };
 
+constexpr option kLong[] = {{"server", required_argument, nullptr, 's'},
+                            {"port", required_argument, nullptr, 'p'},
+                            {"url", required_argument, nullptr, 'u'},
+                            {"use-ssl", no_argument, nullptr, 'S'},
+                            {"use-virtualhost", required_argument, nullptr, 'V'},
+                            {"help", no_argument, nullptr, 'h'},
+                            {nullptr, 0, nullptr, 0}};
+
 // nullopt: an option is unknown or lacks its argument; `culprit` says which.
 std::optional<Options> parse_options(const std::vector<std::string>& arguments,
                                      std::string& culprit) {
-  static const option kLong[] = {{"server", required_argument, nullptr, 's'},
-                                 {"port", required_argument, nullptr, 'p'},
-                                 {"url", required_argument, nullptr, 'u'},
-                                 {"use-ssl", no_argument, nullptr, 'S'},
-                                 {"use-virtualhost", required_argument, nullptr, 'V'},
-                                 {"help", no_argument, nullptr, 'h'},
-                                 {nullptr, 0, nullptr, 0}};
   // getopt wants a mutable argv, its first element the program.
   std::vector<std::string> words{"genhash"};
   words.insert(words.end(), arguments.begin(), arguments.end());
