@@ -1,5 +1,5 @@
 # bpf_object(NAME SOURCE HEADERS...): compiles SOURCE for the BPF target and generates its skeleton at build time. Link
-# the INTERFACE target NAME_skel to get NAME.skel.h and libbpf.
+# the INTERFACE target NAME_skel to get NAME.skel.h (struct NAME_bpf: NAME may be a namespace) and libbpf.
 find_program(CLANG NAMES clang REQUIRED)
 find_program(BPFTOOL NAMES bpftool PATHS /usr/sbin /usr/local/sbin REQUIRED)
 
@@ -21,7 +21,7 @@ function(bpf_object name source)
     VERBATIM)
   add_custom_command(
     OUTPUT ${skeleton}
-    COMMAND ${BPFTOOL} gen skeleton ${object} name ${name} > ${skeleton}
+    COMMAND ${BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}
     DEPENDS ${object}
     COMMENT "Generating ${name}.skel.h"
     VERBATIM)
