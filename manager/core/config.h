@@ -1,5 +1,6 @@
-// The validated model of a configuration file: what the daemon acts on. Produced by config_parse.h; nothing in
-// here knows the text's syntax. Meanings, defaults and units are keepalived.conf(5)'s unless said otherwise.
+// The validated model of a configuration file: what the daemon acts on. Produced by config_parse.h;
+// nothing in here knows the text's syntax. Meanings, defaults and units are keepalived.conf(5)'s
+// unless said otherwise.
 #pragma once
 
 #include <chrono>
@@ -11,8 +12,8 @@
 
 namespace xlb {
 
-// Where in the configuration something was said; line and column count from 1. `file` is as the user wrote it
-// (or as `include` reached it).
+// Where in the configuration something was said; line and column count from 1. `file` is as the
+// user wrote it (or as `include` reached it).
 struct Place {
   std::string file;
   int line = 0;
@@ -49,8 +50,9 @@ struct VrrpInstanceConfig {
   uint8_t priority = 100;         // 1..255; 255 = address owner
   VrrpVersion version = VrrpVersion::v2;
   VrrpInitialState initial_state = VrrpInitialState::backup;
-  std::chrono::milliseconds advert_interval{1000};  // v2: whole seconds; v3: 10 ms steps, <= 40.95 s
-  std::string auth_password;                        // PASS, v2 only, <= 8 bytes; empty: no authentication
+  std::chrono::milliseconds advert_interval{
+      1000};                  // v2: whole seconds; v3: 10 ms steps, <= 40.95 s
+  std::string auth_password;  // PASS, v2 only, <= 8 bytes; empty: no authentication
   std::vector<VirtualAddress> virtual_addresses;
   bool preempt = true;
   std::chrono::seconds garp_master_delay{5};  // second gratuitous ARP block; 0 = none
@@ -118,14 +120,16 @@ struct XlbSettings {
   uint32_t flow_table_size = 1048576;   // connections remembered
   LocalDelivery local_delivery = LocalDelivery::nat;
   std::vector<IpAddress> peers;
-  std::optional<Endpoint> status_listen = Endpoint{IpAddress::v4(127, 0, 0, 1), 9780};  // nullopt: none
+  std::optional<Endpoint> status_listen =
+      Endpoint{IpAddress::v4(127, 0, 0, 1), 9780};  // nullopt: none
 };
 
 struct GlobalSettings {
   std::string router_id;
   std::string script_user;
   std::string script_group;
-  std::chrono::milliseconds script_timeout{60'000};  // notify scripts are killed after it (xlb's own bound)
+  std::chrono::milliseconds script_timeout{
+      60'000};  // notify scripts are killed after it (xlb's own bound)
 };
 
 struct Config {

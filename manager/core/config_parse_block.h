@@ -1,0 +1,91 @@
+// The grammar of blocks: which lines belong to which, where an unbalanced brace went wrong, and
+// what happens to words that are unknown or not acted on. Knows the keyword tables but no keyword's
+// meaning.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/config_parse.h"
+#include "core/config_parse_problems.h"
+#include "core/config_parse_source.h"
+#include "core/keywords.h"
+
+namespace xlb::parse {
+
+// How many braces of the whole text have no partner. Counted before parsing, so that a word in the
+// wrong block can be told from the consequence of a missing brace.
+struct BraceBalance {
+  size_t missing_closes = 0;
+  size_t extra_closes = 0;
+};
+
+class BlockReader {
+ public:
+  BlockReader(StatementSource& source, Problems& problems, const ParseOptions& options,
+              BraceBalance balance);
+
+  using Act = std::function<void(const Line&, const Keyword&)>;
+
+  // Reads to the block's `}` and calls `act` for each word that is acted on. When that word opens a
+  // block, `act` reads it. `head` is the line that opened this one.
+  void read(BlockKind kind, const Line& head, const Act& act);
+  void read_top_level(const Act& act);
+  // Reads a block whose lines begin with no keyword.
+  void read_lines(BlockKind kind, const Line& head, const std::function<void(const Line&)>& act);
+  // Reads past a block that is not acted on; of a block with keywords the words are still checked.
+  void skip(BlockKind kind, const Line& head);
+
+  // A warning given once however often `word` stands in such blocks.
+  void warn_once(const Spot& spot, const std::string& text);
+  // The unknown-word rule for words inside a line.
+  void unknown(const Spot& spot, const std::string& text, const std::string& hint);
+
+  [[nodiscard]] Problems& problems() { return problems_; }
+
+ private:
+  struct OpenBlock {
+    BlockKind kind = BlockKind::none;
+    Spot head;
+    Spot brace;
+    std::string title;  // its line, for messages
+  };
+
+  void push(BlockKind kind, const Line& head);
+  bool next(Line& line);
+  bool next_at_top_level(Line& line);
+  void close(const Spot& spot);
+  void report_unclosed(const std::string& why);
+  bool closes_outer_block(const Line& line) const;
+  const OpenBlock* outer_block_of(const Line& line) const;
+  void dispatch(BlockKind kind, const Line& line, std::vector<const Keyword*>& seen,
+                const Act& act);
+  bool has_its_brace(const Keyword& keyword, const Line& line);
+  void reject_stray_brace(const Line& line);
+  void reject_unsupported_syntax(const Line& line);
+  void not_acted_on(const Keyword& keyword, const Line& line);
+  void unknown_word(BlockKind kind, const Line& line);
+  bool follows_extra_close(BlockKind kind, const std::string& word);
+
+  StatementSource& source_;
+  Problems& problems_;
+  const ParseOptions& options_;
+  BraceBalance balance_;
+  std::vector<OpenBlock> open_;
+  Line put_back_;
+  bool has_put_back_ = false;
+  BlockKind last_closed_ = BlockKind::none;  // the last block of the top level
+  Spot last_close_;
+  bool recovering_ = false;  // from a `}` that closed that block too early
+  std::unordered_map<std::string, bool> warned_;
+};
+
+// Counts the braces of a whole configuration.
+BraceBalance balance_of(StatementSource& source);
+
+// The words of a line as the user wrote them, for messages.
+std::string title_of(const Line& line);
+
+}  // namespace xlb::parse

@@ -1,0 +1,261 @@
+// The words of the top level, of global_defs, of the xlb block and of the small top-level blocks.
+#include "core/keywords.h"
+
+namespace xlb {
+namespace {
+
+constexpr auto kLater = Standing::later;
+constexpr auto kNoEffect = Standing::no_effect;
+constexpr auto kObsolete = Standing::obsolete;
+
+constexpr std::string_view kNoMail = "xlbd sends no mail";
+constexpr std::string_view kOneProcess = "xlbd is one process under its own name";
+constexpr std::string_view kNoIpvs = "there is no IPVS table";
+constexpr std::string_view kNoFirewall = "xlbd writes no filter rules for virtual addresses";
+constexpr std::string_view kUnitFile = "set it in the unit file that starts xlbd";
+constexpr std::string_view kNoSnmp = "xlbd has no SNMP agent";
+constexpr std::string_view kNoDbus = "xlbd has no DBus interface";
+constexpr std::string_view kNoFifo = "events are not written to a FIFO";
+constexpr std::string_view kNoHooks = "no program is run at start and stop of the daemon";
+constexpr std::string_view kBuffers = "xlbd sizes its own socket buffers";
+constexpr std::string_view kGarpCount =
+    "each block of gratuitous ARP is one frame for each address";
+constexpr std::string_view kGarpLower = "a lower-priority advertisement causes no gratuitous ARP";
+constexpr std::string_view kGarpRefresh = "gratuitous ARP is not repeated periodically";
+constexpr std::string_view kGarpGap = "gratuitous ARP is sent without gaps";
+constexpr std::string_view kNoVmac = "virtual addresses stay on the interface's own MAC";
+constexpr std::string_view kNoBfd = "xlbd has no BFD";
+constexpr std::string_view kReload = "a reload is SIGHUP only, and always checked first";
+constexpr std::string_view kDumps = "state is read with xlbctl or over HTTP, not from dump files";
+
+constexpr Keyword kRoot[] = {
+    {"global_defs", Standing::acted, "", BlockKind::global_defs, true},
+    {"vrrp_instance", Standing::acted, "", BlockKind::vrrp_instance, true},
+    {"virtual_server", Standing::acted, "", BlockKind::virtual_server, true},
+    {"xlb", Standing::acted, "", BlockKind::xlb, true},
+    {"net_namespace", kLater, "xlbd works in the network namespace it is started in"},
+    {"net_namespace_ipvs", kNoEffect, kNoIpvs},
+    {"namespace_with_ipsets", kNoEffect, kNoFirewall},
+    {"use_pid_dir", kNoEffect, "--run-dir says where xlbd keeps its files"},
+    {"instance", kNoEffect, "--run-dir tells several xlbd apart"},
+    {"child_wait_time", kNoEffect, kOneProcess},
+    {"linkbeat_use_polling", kNoEffect, "link changes come from netlink"},
+    {"linkbeat_interfaces", kNoEffect, "link changes come from netlink", BlockKind::lines},
+    {"interface_up_down_delays", kLater, "a link change counts at once", BlockKind::lines},
+    {"vrrp_script", kLater, "the script is not run and no priority follows it",
+     BlockKind::vrrp_script, true},
+    {"vrrp_track_process", kLater, "the process is not watched and no priority follows it",
+     BlockKind::vrrp_track_process, true},
+    {"track_file", kLater, "the file is not watched and no priority follows it",
+     BlockKind::track_file, true},
+    {"vrrp_track_file", kLater, "the file is not watched and no priority follows it",
+     BlockKind::track_file, true},
+    {"vrrp_sync_group", kLater, "its instances change state each on its own",
+     BlockKind::vrrp_sync_group, true},
+    {"track_group", kLater, "static addresses and routes are not managed", BlockKind::track_group,
+     true},
+    {"static_ipaddress", kLater, "these addresses are not added", BlockKind::lines, true},
+    {"static_routes", kLater, "these routes are not added", BlockKind::lines, true},
+    {"static_rules", kLater, "these rules are not added", BlockKind::lines, true},
+    {"garp_group", kLater, kGarpGap, BlockKind::garp_group, true},
+    {"bfd_instance", kNoEffect, kNoBfd, BlockKind::bfd_instance, true},
+    {"virtual_server_group", kLater, "virtual servers are given by address and port only",
+     BlockKind::lines, true},
+    {"SSL", kLater, "there are no checks over TLS", BlockKind::ssl},
+};
+
+constexpr Keyword kGlobalDefs[] = {
+    {"router_id"},
+    {"vrrp_version"},
+    {"script_user"},
+    {"vrrp_garp_master_delay"},
+    {"default_interface", kNoEffect, "it is for static addresses, which xlbd does not manage"},
+    {"tmp_config_directory", kNoEffect, "xlbd keeps no copy of the configuration"},
+    {"config_save_dir", kNoEffect, "xlbd keeps no copy of the configuration"},
+    {"process_names", kNoEffect, kOneProcess},
+    {"process_name", kNoEffect, kOneProcess},
+    {"vrrp_process_name", kNoEffect, kOneProcess},
+    {"checker_process_name", kNoEffect, kOneProcess},
+    {"lvs_process_name", kNoEffect, kOneProcess},
+    {"bfd_process_name", kNoEffect, kOneProcess},
+    {"use_symlink_paths", kNoEffect, "script paths are used as written"},
+    {"set_supplementary_groups", kLater, "scripts run without supplementary groups"},
+    {"startup_script", kLater, kNoHooks},
+    {"startup_script_timeout", kLater, kNoHooks},
+    {"shutdown_script", kLater, kNoHooks},
+    {"shutdown_script_timeout", kLater, kNoHooks},
+    {"notification_email", kLater, kNoMail, BlockKind::lines, true},
+    {"notification_email_from", kLater, kNoMail},
+    {"smtp_server", kLater, kNoMail},
+    {"smtp_helo_name", kLater, kNoMail},
+    {"smtp_connect_timeout", kLater, kNoMail},
+    {"smtp_alert", kLater, kNoMail},
+    {"smtp_alert_vrrp", kLater, kNoMail},
+    {"smtp_alert_checker", kLater, kNoMail},
+    {"no_email_faults", kNoEffect, kNoMail},
+    {"no_checker_emails", kNoEffect, kNoMail},
+    {"checker_log_all_failures", kLater, "only changes of a check's result are logged"},
+    {"vrrp_mcast_group4", kLater, "advertisements go to 224.0.0.18"},
+    {"vrrp_mcast_group6", kLater, "there is no VRRP over IPv6"},
+    {"lvs_sync_daemon", kLater, "connections are not synchronised with the other director"},
+    {"lvs_timeouts", kLater, "connections expire after the built-in times"},
+    {"lvs_flush", kNoEffect, kNoIpvs},
+    {"lvs_flush_on_stop", kNoEffect, kNoIpvs},
+    {"lvs_flush_onstop", kNoEffect, kNoIpvs},
+    {"vrrp_garp_master_repeat", kLater, kGarpCount},
+    {"vrrp_garp_lower_prio_repeat", kLater, kGarpLower},
+    {"vrrp_garp_lower_prio_delay", kLater, kGarpLower},
+    {"vrrp_garp_master_refresh", kLater, kGarpRefresh},
+    {"vrrp_garp_master_refresh_repeat", kLater, kGarpRefresh},
+    {"vrrp_garp_interval", kLater, kGarpGap},
+    {"vrrp_gna_interval", kLater, "there is no VRRP over IPv6"},
+    {"vrrp_min_garp", kLater, "gratuitous ARP is sent twice, garp_master_delay apart"},
+    {"vrrp_garp_extra_if", kLater, kGarpRefresh},
+    {"vrrp_vmac_garp_intvl", kLater, kGarpRefresh},
+    {"vrrp_down_timer_adverts", kLater, "a master is lost after three missed advertisements"},
+    {"vrrp_lower_prio_no_advert", kLater, "a lower-priority advertisement is answered at once"},
+    {"vrrp_higher_prio_send_advert", kLater,
+     "a master yields to a higher priority without a last advertisement"},
+    {"v3_checksum_as_v2", kLater, "version 3 checksums are sent with the pseudo header"},
+    {"nftables", kNoEffect, kNoFirewall},
+    {"nftables_priority", kNoEffect, kNoFirewall},
+    {"nftables_counters", kNoEffect, kNoFirewall},
+    {"nftables_ifindex", kNoEffect, kNoFirewall},
+    {"nftables_ipvs", kNoEffect, kNoIpvs},
+    {"nftables_ipvs_priority", kNoEffect, kNoIpvs},
+    {"nftables_ipvs_start_fwmark", kNoEffect, kNoIpvs},
+    {"vrrp_iptables", kNoEffect, kNoFirewall},
+    {"vrrp_ipsets", kNoEffect, kNoFirewall},
+    {"disable_local_igmp", kNoEffect, "xlbd leaves the IGMP settings alone"},
+    {"vrrp_check_unicast_src", kLater, "there are no unicast advertisements"},
+    {"vrrp_skip_check_adv_addr", kNoEffect, "the addresses in an advertisement are not compared"},
+    {"vrrp_strict", kLater, "what it forbids is not refused"},
+    {"vrrp_notify_priority_changes", kLater, kNoFifo},
+    {"max_auto_priority", kNoEffect, kUnitFile},
+    {"min_auto_priority_delay", kNoEffect, kUnitFile},
+    {"vrrp_priority", kNoEffect, kUnitFile},
+    {"checker_priority", kNoEffect, kUnitFile},
+    {"bfd_priority", kNoEffect, kUnitFile},
+    {"vrrp_no_swap", kNoEffect, kUnitFile},
+    {"checker_no_swap", kNoEffect, kUnitFile},
+    {"bfd_no_swap", kNoEffect, kUnitFile},
+    {"vrrp_cpu_affinity", kNoEffect, kUnitFile},
+    {"checker_cpu_affinity", kNoEffect, kUnitFile},
+    {"bfd_cpu_affinity", kNoEffect, kUnitFile},
+    {"vrrp_rt_priority", kNoEffect, kUnitFile},
+    {"checker_rt_priority", kNoEffect, kUnitFile},
+    {"bfd_rt_priority", kNoEffect, kUnitFile},
+    {"vrrp_rlimit_rttime", kNoEffect, kUnitFile},
+    {"vrrp_rlimit_rtime", kNoEffect, kUnitFile},
+    {"checker_rlimit_rttime", kNoEffect, kUnitFile},
+    {"checker_rlimit_rtime", kNoEffect, kUnitFile},
+    {"bfd_rlimit_rttime", kNoEffect, kUnitFile},
+    {"bfd_rlimit_rtime", kNoEffect, kUnitFile},
+    {"snmp_socket", kNoEffect, kNoSnmp},
+    {"enable_traps", kNoEffect, kNoSnmp},
+    {"enable_snmp_vrrp", kNoEffect, kNoSnmp},
+    {"enable_snmp_keepalived", kNoEffect, kNoSnmp},
+    {"enable_snmp_checker", kNoEffect, kNoSnmp},
+    {"enable_snmp_rfc", kNoEffect, kNoSnmp},
+    {"enable_snmp_rfcv2", kNoEffect, kNoSnmp},
+    {"enable_snmp_rfcv3", kNoEffect, kNoSnmp},
+    {"snmp_vs_stats_update_interval", kNoEffect, kNoSnmp},
+    {"snmp_rs_stats_update_interval", kNoEffect, kNoSnmp},
+    {"enable_dbus", kNoEffect, kNoDbus},
+    {"dbus_service_name", kNoEffect, kNoDbus},
+    {"dbus_no_interface_name", kNoEffect, kNoDbus},
+    {"enable_script_security", kLater, "who may write to a script is not checked"},
+    {"notify_fifo", kLater, kNoFifo},
+    {"notify_fifo_script", kLater, kNoFifo},
+    {"vrrp_notify_fifo", kLater, kNoFifo},
+    {"vrrp_notify_fifo_script", kLater, kNoFifo},
+    {"lvs_notify_fifo", kLater, kNoFifo},
+    {"lvs_notify_fifo_script", kLater, kNoFifo},
+    {"fifo_write_vrrp_states_on_reload", kLater, kNoFifo},
+    {"dynamic_interfaces", kNoEffect, "an absent interface is always waited for, in FAULT"},
+    {"vrrp_netlink_cmd_rcv_bufs", kNoEffect, kBuffers},
+    {"vrrp_netlink_cmd_rcv_bufs_force", kNoEffect, kBuffers},
+    {"vrrp_netlink_monitor_rcv_bufs", kNoEffect, kBuffers},
+    {"vrrp_netlink_monitor_rcv_bufs_force", kNoEffect, kBuffers},
+    {"lvs_netlink_cmd_rcv_bufs", kNoEffect, kBuffers},
+    {"lvs_netlink_cmd_rcv_bufs_force", kNoEffect, kBuffers},
+    {"lvs_netlink_monitor_rcv_bufs", kNoEffect, kBuffers},
+    {"lvs_netlink_monitor_rcv_bufs_force", kNoEffect, kBuffers},
+    {"process_monitor_rcv_bufs", kNoEffect, kBuffers},
+    {"process_monitor_rcv_bufs_force", kNoEffect, kBuffers},
+    {"vrrp_rx_bufs_policy", kNoEffect, kBuffers},
+    {"vrrp_rx_bufs_multiplier", kNoEffect, kBuffers},
+    {"rs_init_notifies", kLater, "real servers have no notify scripts"},
+    {"umask", kNoEffect, "xlbd sets the mode of each file it makes"},
+    {"vrrp_startup_delay", kLater, "VRRP starts at once"},
+    {"vrrp_delay_after_boot", kLater, "VRRP starts at once"},
+    {"log_unknown_vrids", kLater, "advertisements for other virtual routers are not logged"},
+    {"vrrp_owner_ignore_adverts", kLater, "a priority of 255 heeds advertisements as any other"},
+    {"vmac_prefix", kLater, kNoVmac},
+    {"vmac_addr_prefix", kLater, kNoVmac},
+    {"random_seed", kNoEffect, "there is no ${_RANDOM}"},
+    {"reload_check_config", kNoEffect, "a configuration is always checked before it is used"},
+    {"reload_time_file", kNoEffect, kReload},
+    {"reload_repeat", kNoEffect, kReload},
+    {"reload_file", kNoEffect, kReload},
+    {"include_check", kLater,
+     "a missing included file is a warning; use includem, includer, includea"},
+    {"data_use_instance", kNoEffect, kDumps},
+    {"json_version", kNoEffect, kDumps},
+    {"state_dump_file", kNoEffect, kDumps},
+    {"stats_dump_file", kNoEffect, kDumps},
+    {"json_dump_file", kNoEffect, kDumps},
+    {"iproute_usr_dir", kNoEffect, "routing tables have no names in xlbd"},
+    {"iproute_etc_dir", kNoEffect, "routing tables have no names in xlbd"},
+    {"lvs_id", kObsolete, "say router_id instead"},
+    {"plugin_dir", kObsolete, "there are no plug-ins"},
+};
+
+constexpr Keyword kXlb[] = {
+    {"attach_mode"},
+    {"interfaces", Standing::acted, "", BlockKind::none, true},
+    {"flow_table_size"},
+    {"local_delivery"},
+    {"peers", Standing::acted, "", BlockKind::none, true},
+    {"status_listen"},
+};
+
+// Of a block that is skipped as a whole the words are known, so that a typo in it is still found.
+constexpr Keyword kTrackGroup[] = {{"group", kLater, "", BlockKind::lines}};
+constexpr Keyword kGarpGroup[] = {{"garp_interval", kLater},
+                                  {"gna_interval", kLater},
+                                  {"interface", kLater},
+                                  {"interfaces", kLater, "", BlockKind::lines}};
+constexpr Keyword kSsl[] = {
+    {"password", kLater}, {"ca", kLater}, {"certificate", kLater}, {"key", kLater}};
+constexpr Keyword kBfdInstance[] = {
+    {"neighbor_ip", kNoEffect}, {"neighbour_ip", kNoEffect}, {"source_ip", kNoEffect},
+    {"min_rx", kNoEffect},      {"min_tx", kNoEffect},       {"idle_tx", kNoEffect},
+    {"multiplier", kNoEffect},  {"passive", kNoEffect},      {"ttl", kNoEffect},
+    {"hoplimit", kNoEffect},    {"max_hops", kNoEffect},     {"multihop", kNoEffect},
+    {"weight", kNoEffect},      {"vrrp", kNoEffect},         {"checker", kNoEffect}};
+
+}  // namespace
+
+std::span<const Keyword> global_keywords_of(BlockKind kind) {
+  switch (kind) {
+    case BlockKind::root:
+      return kRoot;
+    case BlockKind::global_defs:
+      return kGlobalDefs;
+    case BlockKind::xlb:
+      return kXlb;
+    case BlockKind::track_group:
+      return kTrackGroup;
+    case BlockKind::garp_group:
+      return kGarpGroup;
+    case BlockKind::ssl:
+      return kSsl;
+    case BlockKind::bfd_instance:
+      return kBfdInstance;
+    default:
+      return {};
+  }
+}
+
+}  // namespace xlb
