@@ -1,0 +1,232 @@
+// The rendered table in a real kernel: delivery to a server that is bound to its own address only,
+// from another host and from this one, and that nobody else's table is touched.
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/nat_rules.h"
+#include "io/nat_table.h"
+#include "network_namespace.h"
+
+namespace xlb {
+namespace {
+
+using test::Inside;
+using test::NetworkNamespace;
+using test::run;
+
+constexpr IpAddress kVip = IpAddress::v4(10, 9, 0, 3);
+constexpr IpAddress kOwn = IpAddress::v4(10, 9, 0, 1);
+constexpr IpAddress kClient = IpAddress::v4(10, 9, 0, 2);
+constexpr uint16_t kPort = 8080;
+const std::vector<LocalService> kServices = {{{kVip, kPort, Protocol::tcp}, {kOwn, kPort}},
+                                             {{kVip, 53, Protocol::udp}, {kOwn, 53}}};
+
+std::unique_ptr<NatTable> open_table() {
+  auto opened = NatTable::open();
+  REQUIRE_MESSAGE(opened.ok(), (opened.ok() ? "" : opened.error().text));
+  return std::move(opened).value();
+}
+
+void must(const Result<void>& result) {
+  CHECK_MESSAGE(result.ok(), (result.ok() ? "" : result.error().text));
+}
+
+sockaddr_in to_sockaddr(const Endpoint& endpoint) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(endpoint.port);
+  address.sin_addr.s_addr = endpoint.address.v4_network_order();
+  return address;
+}
+
+// `wait_ms` bounds every wait: SO_SNDTIMEO is connect()'s.
+UniqueFd make_socket(int type, int wait_ms = 5000) {
+  UniqueFd result(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+  REQUIRE(result.valid());
+  const timeval bound{.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+  REQUIRE(::setsockopt(result.get(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound) == 0);
+  REQUIRE(::setsockopt(result.get(), SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound) == 0);
+  return result;
+}
+
+UniqueFd bound_socket(int type, const Endpoint& endpoint) {
+  UniqueFd result = make_socket(type);
+  const sockaddr_in address = to_sockaddr(endpoint);
+  REQUIRE(::bind(result.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  if (type == SOCK_STREAM) REQUIRE(::listen(result.get(), 5) == 0);
+  return result;
+}
+
+bool connects(const UniqueFd& socket, const Endpoint& endpoint) {
+  const sockaddr_in address = to_sockaddr(endpoint);
+  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+// A real server (the calling thread's namespace) and a client whose route to the VIP leads to it,
+// as a director's frames do. Nobody holds the VIP.
+struct Hosts {
+  NetworkNamespace server;
+  NetworkNamespace client;
+  std::unique_ptr<Inside> inside = std::make_unique<Inside>(server);
+
+  Hosts() {
+    run("ip link set lo up");
+    run("ip link add v0 type veth peer name v1 netns " + client.path());
+    run("ip addr add 10.9.0.1/24 dev v0 && ip link set v0 up");
+    const Inside other(client);
+    run("ip addr add 10.9.0.2/24 dev v1 && ip link set v1 up");
+    run("ip route add 10.9.0.3/32 via 10.9.0.1");
+  }
+  // The address the server saw; empty when nothing arrived.
+  static std::string serve_one(const UniqueFd& listener) {
+    sockaddr_in peer{};
+    socklen_t length = sizeof peer;
+    const UniqueFd accepted(
+        ::accept4(listener.get(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_CLOEXEC));
+    return accepted.valid() ? IpAddress::from_v4(peer.sin_addr.s_addr).to_string() : "";
+  }
+};
+
+TEST_CASE("nat table: a server bound to its own address receives what is sent to the VIP") {
+  if (!test::have_root()) return;
+  const Hosts hosts;
+  const auto table = open_table();
+  const UniqueFd listener = bound_socket(SOCK_STREAM, {kOwn, kPort});
+
+  SUBCASE("not without the table") {
+    const Inside other(hosts.client);
+    CHECK_FALSE(connects(make_socket(SOCK_STREAM, 300), {kVip, kPort}));
+  }
+  SUBCASE("from another host, which the server sees with its own address") {
+    must(table->apply(render_local_delivery(kServices)));
+    const Inside other(hosts.client);
+    const UniqueFd client = make_socket(SOCK_STREAM);
+    CHECK(connects(client, {kVip, kPort}));
+    CHECK(Hosts::serve_one(listener) == kClient.to_string());
+  }
+  SUBCASE("from a process of this host, whether or not it holds the VIP") {
+    must(table->apply(render_local_delivery(kServices)));
+    const UniqueFd before = make_socket(SOCK_STREAM);
+    CHECK(connects(before, {kVip, kPort}));
+    CHECK(Hosts::serve_one(listener) == kOwn.to_string());
+    run("ip addr add 10.9.0.3/24 dev v0");
+    const UniqueFd after = make_socket(SOCK_STREAM);
+    CHECK(connects(after, {kVip, kPort}));
+    CHECK_FALSE(Hosts::serve_one(listener).empty());
+    const Inside other(hosts.client);
+    const UniqueFd client = make_socket(SOCK_STREAM);
+    CHECK(connects(client, {kVip, kPort}));
+    CHECK(Hosts::serve_one(listener) == kClient.to_string());
+  }
+  SUBCASE("other ports of the VIP are left alone") {
+    must(table->apply(render_local_delivery(kServices)));
+    const UniqueFd other_port = bound_socket(SOCK_STREAM, {kOwn, 8081});
+    const Inside other(hosts.client);
+    CHECK_FALSE(connects(make_socket(SOCK_STREAM, 300), {kVip, 8081}));
+  }
+  SUBCASE("an open connection survives a change of the rules") {
+    must(table->apply(render_local_delivery(kServices)));
+    UniqueFd client;
+    {
+      const Inside other(hosts.client);
+      client = make_socket(SOCK_STREAM);
+    }
+    REQUIRE(connects(client, {kVip, kPort}));
+    const UniqueFd accepted(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    must(table->apply(render_local_delivery(std::span(kServices).last(1))));
+    REQUIRE(::send(client.get(), "x", 1, MSG_NOSIGNAL) == 1);
+    char byte = 0;
+    CHECK(::recv(accepted.get(), &byte, 1, 0) == 1);
+  }
+}
+
+TEST_CASE("nat table: UDP clients are answered from the VIP") {
+  if (!test::have_root()) return;
+  const Hosts hosts;
+  const auto table = open_table();
+  must(table->apply(render_local_delivery(kServices)));
+  const UniqueFd server = bound_socket(SOCK_DGRAM, {kOwn, 53});
+  const Inside other(hosts.client);
+  const UniqueFd client = make_socket(SOCK_DGRAM);
+  REQUIRE(connects(client, {kVip, 53}));  // takes answers from the VIP only
+  REQUIRE(::send(client.get(), "q", 1, 0) == 1);
+  char byte = 0;
+  sockaddr_in from{};
+  socklen_t length = sizeof from;
+  REQUIRE(::recvfrom(server.get(), &byte, 1, 0, reinterpret_cast<sockaddr*>(&from), &length) == 1);
+  CHECK(IpAddress::from_v4(from.sin_addr.s_addr) == kClient);
+  REQUIRE(::sendto(server.get(), "a", 1, 0, reinterpret_cast<sockaddr*>(&from), length) == 1);
+  CHECK(::recv(client.get(), &byte, 1, 0) == 1);
+  CHECK(byte == 'a');
+}
+
+TEST_CASE("nat table: applied twice it is the same, and the operator's tables never change") {
+  if (!test::have_root()) return;
+  const NetworkNamespace host;
+  const Inside inside(host);
+  run("nft add table inet operator && nft add chain inet operator in "
+      "'{ type filter hook input priority 0; policy accept; }' && "
+      "nft add rule inet operator in tcp dport 22 counter accept && "
+      "nft add table ip nat && nft add chain ip nat PREROUTING "
+      "'{ type nat hook prerouting priority dstnat; }'");
+  const std::string operators = test::output_of("nft -a list ruleset");
+
+  const auto table = open_table();
+  must(table->apply(render_local_delivery(kServices)));
+  const std::string once = test::output_of("nft list table ip xlb");
+  CHECK(once.find("ip daddr 10.9.0.3 tcp dport 8080 counter packets 0 bytes 0 dnat to "
+                  "10.9.0.1:8080 comment \"TCP 10.9.0.3:8080\"") != std::string::npos);
+  must(table->apply(render_local_delivery(kServices)));
+  must(table->reassert());
+  must(open_table()->apply(render_local_delivery(kServices)));  // the next daemon
+  CHECK(test::output_of("nft list table ip xlb") == once);
+  // What the operator had is at the beginning, as it was, and nothing else but ours was added.
+  const std::string all = test::output_of("nft -a list ruleset");
+  CHECK(all.substr(0, operators.size()) == operators);
+  CHECK(all.substr(operators.size()).find("table ip xlb") == 0);
+
+  must(table->remove());
+  must(table->remove());
+  CHECK(test::output_of("nft -a list ruleset") == operators);
+}
+
+TEST_CASE("nat table: unchanged commands make no transaction, reassert makes one") {
+  if (!test::have_root()) return;
+  const NetworkNamespace host;
+  const Inside inside(host);
+  const auto table = open_table();
+  must(table->apply(render_local_delivery(kServices)));
+  run("nft flush chain ip xlb output");
+  must(table->apply(render_local_delivery(kServices)));
+  CHECK(test::output_of("nft list chain ip xlb output").find("dnat") == std::string::npos);
+  must(table->reassert());
+  CHECK(test::output_of("nft list chain ip xlb output").find("dnat") != std::string::npos);
+}
+
+TEST_CASE("nat table: a table of another shape is replaced, a refused change says why") {
+  if (!test::have_root()) return;
+  const NetworkNamespace host;
+  const Inside inside(host);
+  run("nft add table ip xlb && nft add chain ip xlb prerouting "
+      "'{ type filter hook forward priority 7; }'");
+  const auto table = open_table();
+  must(table->apply(render_local_delivery(kServices)));
+  CHECK(test::output_of("nft list table ip xlb").find("hook forward") == std::string::npos);
+
+  const std::string before = test::output_of("nft list table ip xlb");
+  const auto refused = table->apply("add rule ip xlb nosuch accept\n");
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().text ==
+        "cannot change nftables table ip xlb: Could not process rule: No such file or directory");
+  CHECK(test::output_of("nft list table ip xlb") == before);
+}
+
+}  // namespace
+}  // namespace xlb
