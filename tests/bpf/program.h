@@ -1,0 +1,112 @@
+// The XDP program in this process: loaded with small tables, its maps filled and read directly,
+// frames sent through it one at a time. It knows the ABI, not the manager.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "packet.h"
+#include "xlb/abi.h"
+
+struct xlb_bpf;
+
+namespace xlb::test {
+
+inline constexpr uint32_t kIngress = 1;  // loopback: where BPF_PROG_TEST_RUN says frames come from
+inline constexpr uint32_t kUsable = XLB_RS_FORWARD | XLB_RS_ACCEPT;
+inline constexpr uint32_t kServiceId = 7;
+
+// The MAC of a real server in these tests.
+Mac mac_of(uint32_t real_server);
+
+struct ServiceSpec {
+  uint32_t id = kServiceId;
+  uint32_t address = kVip;
+  uint16_t port = kPort;
+  uint8_t protocol = kTcp;
+  uint32_t persistence_timeout_s = 0;
+  std::vector<uint32_t> ring;  // real server indices, at most 512
+  std::vector<uint32_t> hash;
+  uint32_t local_real_server = 0;
+};
+
+struct RealServerSpec {
+  uint32_t flags = kUsable;
+  uint32_t service_id = kServiceId;
+  uint32_t ifindex = kIngress;
+};
+
+struct Outcome {
+  uint32_t action = 0;
+  Frame frame;
+};
+
+// An outcome and the one counter that went up by one with it ("XLB_TX"; "none or several" if not
+// exactly one did).
+struct Judged {
+  std::string reason;
+  uint32_t action = 0;
+  Frame frame;
+};
+
+// Why BPF programs cannot be loaded here; empty: they can.
+std::string why_not_loadable();
+
+class Program {
+ public:
+  // Sizes in buckets, powers of two.
+  explicit Program(uint32_t flow_buckets = 1024, uint32_t client_buckets = 256);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  Outcome run(const Frame& frame);
+  Judged judge(const Frame& frame);
+
+  void put_service(const ServiceSpec& spec);
+  void put_real_server(uint32_t index, const RealServerSpec& spec = {});
+  void put_interface(uint32_t ifindex, const Mac& mac);
+  void remove_interface(uint32_t ifindex);
+  void put_peer(const Mac& mac, uint32_t service_id = kServiceId);
+  void put_port(uint32_t ifindex);
+
+  uint64_t verdicts(xlb_verdict reason);
+  std::vector<uint64_t> all_verdicts();
+  xlb_traffic traffic(uint32_t real_server);
+  xlb_traffic unserved(uint32_t service_id);
+  uint64_t cursor(uint32_t service_id);
+
+  // The tables, entry by entry; `place` counts through all buckets.
+  [[nodiscard]] size_t flow_places() const;
+  xlb_flow flow(size_t place);
+  void set_flow(size_t place, const xlb_flow& flow);
+  std::vector<xlb_flow> flows();  // those with a key and a value
+  std::optional<xlb_flow> flow_of(const Packet& packet, uint32_t service_id = kServiceId);
+  // Where the packet's flow is first looked for; an entry put there is found.
+  size_t home_of(const Packet& packet, uint32_t service_id = kServiceId);
+
+  [[nodiscard]] size_t client_places() const;
+  xlb_client client(size_t place);
+  void set_client(size_t place, const xlb_client& client);
+  std::optional<xlb_client> client_of(uint32_t address, uint32_t service_id = kServiceId);
+  void put_client(uint32_t address, const xlb_client& client, uint32_t service_id = kServiceId);
+
+ private:
+  xlb_bpf* skeleton_;
+};
+
+uint64_t flow_key(const Packet& packet, uint32_t service_id = kServiceId);
+uint64_t client_key(uint32_t address, uint32_t service_id = kServiceId);
+uint32_t now_s();  // the program's clock
+
+// What a real server should get: the packet with its MACs and one hop less, checksum from scratch.
+Frame sent_to(uint32_t real_server, Packet packet);
+// The real server whose MAC the outcome's frame carries, 0 if it was not transmitted.
+uint32_t receiver(const Outcome& outcome);
+
+}  // namespace xlb::test

@@ -1,0 +1,435 @@
+// Which real server gets a packet of a service without persistence: the flow's, the ring's or the
+// hash's, and what the connection table remembers. Time is made by writing entries of other ages.
+#include <doctest/doctest.h>
+#include <linux/bpf.h>
+
+#include <array>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "program.h"
+
+namespace xlb::test {
+namespace {
+
+constexpr uint8_t kPushAck = kPush | kAck;
+
+Packet from_port(uint16_t client_port, uint8_t flags = kSyn) {
+  return {.client_port = client_port, .flags = flags};
+}
+
+Packet datagram(uint16_t client_port) {
+  return {.protocol = kUdp, .client_port = client_port, .port = 53, .payload = 20};
+}
+
+// TCP on real servers 1 and 2, round robin; UDP (service 8) on 3 and 4.
+void put_pair(Program& program) {
+  program.put_service({.ring = {1, 2}, .hash = {1, 2}});
+  program.put_service({.id = 8, .port = 53, .protocol = kUdp, .ring = {3, 4}, .hash = {3, 4}});
+  for (const uint32_t index : {1U, 2U})
+    program.put_real_server(index);
+  for (const uint32_t index : {3U, 4U})
+    program.put_real_server(index, {.service_id = 8});
+}
+
+uint32_t receiver_of(Program& program, const Packet& packet) {
+  return receiver(program.run(packet.frame()));
+}
+
+// The packet's flow as if its last packet came `age_s` ago.
+void put_flow(Program& program, const Packet& packet, uint32_t real_server, uint32_t state,
+              uint32_t age_s = 0, uint32_t service_id = kServiceId) {
+  program.set_flow(
+      program.home_of(packet, service_id),
+      {flow_key(packet, service_id), XLB_FLOW_VALUE(real_server, now_s() - age_s, state)});
+}
+
+uint32_t state_of(Program& program, const Packet& packet) {
+  const auto flow = program.flow_of(packet);
+  return flow ? XLB_FLOW_STATE(flow->value) : 0;
+}
+
+uint64_t connections(Program& program) {
+  uint64_t sum = 0;
+  for (uint32_t index = 1; index <= 4; index++)
+    sum += program.traffic(index).connections;
+  return sum;
+}
+
+TEST_CASE("A SYN opens a flow that its later packets follow") {
+  Program program;
+  put_pair(program);
+  const uint32_t chosen = receiver_of(program, from_port(1000));
+  CHECK(chosen == 1);
+  const auto flow = program.flow_of(from_port(1000));
+  REQUIRE(flow);
+  CHECK(XLB_FLOW_REAL_SERVER(flow->value) == chosen);
+  CHECK(XLB_FLOW_STATE(flow->value) == XLB_FLOW_SYN_RECV);
+  CHECK(XLB_AGE(now_s(), XLB_FLOW_SECOND(flow->value)) <= 2);
+  for (const uint8_t flags : {kAck, kPushAck, kFin, kAck})
+    CHECK(receiver_of(program, from_port(1000, flags)) == chosen);
+  CHECK(connections(program) == 1);
+  CHECK(program.cursor(kServiceId) == 1);
+  CHECK(program.traffic(1).packets == 5);
+  CHECK(program.traffic(1).bytes == 5 * 40);
+}
+
+TEST_CASE("A datagram opens a flow that later ones follow") {
+  Program program;
+  put_pair(program);
+  const uint32_t chosen = receiver_of(program, datagram(1000));
+  CHECK(chosen == 3);
+  for (int i = 0; i < 5; i++)
+    CHECK(receiver_of(program, datagram(1000)) == chosen);
+  CHECK(receiver_of(program, datagram(1001)) == 4);
+  const auto flow = program.flow_of(datagram(1000), 8);
+  REQUIRE(flow);
+  CHECK(XLB_FLOW_STATE(flow->value) == XLB_FLOW_UDP);
+  CHECK(connections(program) == 2);
+}
+
+TEST_CASE("A retransmitted SYN keeps its real server and is no new connection") {
+  for (const uint32_t state : {XLB_FLOW_SYN_RECV, XLB_FLOW_ESTABLISHED}) {
+    CAPTURE(state);
+    Program program;
+    put_pair(program);
+    put_flow(program, from_port(1000), 2, state, 5);
+    CHECK(receiver_of(program, from_port(1000)) == 2);
+    CHECK(state_of(program, from_port(1000)) == state);
+    CHECK(connections(program) == 0);
+    CHECK(program.cursor(kServiceId) == 0);
+  }
+}
+
+TEST_CASE("A SYN after FIN or RST is a new connection") {
+  for (const uint32_t state : {XLB_FLOW_FIN_WAIT, XLB_FLOW_CLOSE}) {
+    CAPTURE(state);
+    Program program;
+    put_pair(program);
+    put_flow(program, from_port(1000), 2, state, 5);
+    CHECK(receiver_of(program, from_port(1000)) == 1);
+    CHECK(state_of(program, from_port(1000)) == XLB_FLOW_SYN_RECV);
+    CHECK(program.flows().size() == 1);
+    CHECK(connections(program) == 1);
+  }
+}
+
+TEST_CASE("The state follows the client's half of the connection") {
+  struct Row {
+    uint32_t from;
+    uint8_t flags;
+    uint32_t to;
+  };
+  const std::vector<Row> rows{
+      {XLB_FLOW_SYN_RECV, kSyn, XLB_FLOW_SYN_RECV},
+      {XLB_FLOW_SYN_RECV, 0, XLB_FLOW_SYN_RECV},
+      {XLB_FLOW_SYN_RECV, kAck, XLB_FLOW_ESTABLISHED},
+      {XLB_FLOW_SYN_RECV, kPushAck, XLB_FLOW_ESTABLISHED},
+      {XLB_FLOW_SYN_RECV, kFin | kAck, XLB_FLOW_FIN_WAIT},
+      {XLB_FLOW_SYN_RECV, kRst, XLB_FLOW_CLOSE},
+      {XLB_FLOW_SYN_RECV, kSyn | kAck, XLB_FLOW_SYN_RECV},
+      {XLB_FLOW_ESTABLISHED, kAck, XLB_FLOW_ESTABLISHED},
+      {XLB_FLOW_ESTABLISHED, 0, XLB_FLOW_ESTABLISHED},
+      {XLB_FLOW_ESTABLISHED, kSyn, XLB_FLOW_ESTABLISHED},
+      {XLB_FLOW_ESTABLISHED, kFin, XLB_FLOW_FIN_WAIT},
+      {XLB_FLOW_ESTABLISHED, kFin | kPushAck, XLB_FLOW_FIN_WAIT},
+      {XLB_FLOW_ESTABLISHED, kRst, XLB_FLOW_CLOSE},
+      {XLB_FLOW_ESTABLISHED, kRst | kAck, XLB_FLOW_CLOSE},
+      {XLB_FLOW_ESTABLISHED, kRst | kSyn, XLB_FLOW_CLOSE},
+      {XLB_FLOW_ESTABLISHED, kRst | kFin, XLB_FLOW_CLOSE},
+      {XLB_FLOW_FIN_WAIT, kAck, XLB_FLOW_FIN_WAIT},
+      {XLB_FLOW_FIN_WAIT, kFin | kAck, XLB_FLOW_FIN_WAIT},
+      {XLB_FLOW_FIN_WAIT, kRst, XLB_FLOW_CLOSE},
+      {XLB_FLOW_CLOSE, kAck, XLB_FLOW_CLOSE},
+      {XLB_FLOW_CLOSE, kFin | kAck, XLB_FLOW_CLOSE},
+      {XLB_FLOW_CLOSE, kRst, XLB_FLOW_CLOSE},
+  };
+  Program program;
+  put_pair(program);
+  for (const Row& row : rows) {
+    CAPTURE(row.from);
+    CAPTURE(int{row.flags});
+    for (const uint32_t age_s : {0U, 5U}) {
+      put_flow(program, from_port(1000), 2, row.from, age_s);
+      CHECK(receiver_of(program, from_port(1000, row.flags)) == 2);
+      CHECK(state_of(program, from_port(1000)) == row.to);
+    }
+  }
+  CHECK(connections(program) == 0);
+}
+
+TEST_CASE("A packet makes its flow young again") {
+  Program program;
+  put_pair(program);
+  put_flow(program, from_port(1000), 2, XLB_FLOW_ESTABLISHED, 500);
+  CHECK(receiver_of(program, from_port(1000, kAck)) == 2);
+  const auto flow = program.flow_of(from_port(1000));
+  REQUIRE(flow);
+  CHECK(XLB_AGE(now_s(), XLB_FLOW_SECOND(flow->value)) <= 2);
+}
+
+TEST_CASE("A flow is forgotten after its state's timeout, not before") {
+  struct Row {
+    uint32_t state;
+    uint32_t remembered_s;  // some seconds early: the clock goes on while this runs
+    uint32_t forgotten_s;
+  };
+  const std::vector<Row> rows{
+      {XLB_FLOW_SYN_RECV, 55, 61}, {XLB_FLOW_ESTABLISHED, 895, 901}, {XLB_FLOW_FIN_WAIT, 115, 121},
+      {XLB_FLOW_CLOSE, 5, 11},     {XLB_FLOW_UDP, 295, 301},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.state);
+    Program program;
+    program.put_service({.ring = {1}, .hash = {1}});
+    for (const uint32_t index : {1U, 2U})
+      program.put_real_server(index);
+    put_flow(program, from_port(1000), 2, row.state, row.remembered_s);
+    CHECK(receiver_of(program, from_port(1000, 0)) == 2);
+    put_flow(program, from_port(1000), 2, row.state, row.forgotten_s);
+    CHECK(receiver_of(program, from_port(1000, 0)) == 1);
+    CHECK(receiver_of(program, from_port(1000)) == 1);
+    CHECK(connections(program) == 1);
+    CHECK(program.flows().size() == 1);  // the old entry was written over
+  }
+}
+
+TEST_CASE("The clock may wrap: ages count modulo 2^24") {
+  Program program;
+  put_pair(program);
+  const uint64_t value = XLB_FLOW_VALUE(2, now_s() - 5 + (1U << 24), XLB_FLOW_ESTABLISHED);
+  program.set_flow(program.home_of(from_port(1000)), {flow_key(from_port(1000)), value});
+  CHECK(receiver_of(program, from_port(1000, kAck)) == 2);
+}
+
+TEST_CASE("Only a packet that may open a connection is remembered") {
+  Program program;
+  put_pair(program);
+  for (const int flags : {0, +kAck, +kPushAck, +kFin, kFin | kAck, +kRst, kRst | kAck, kSyn | kAck,
+                          kSyn | kRst, kSyn | kFin, 0xff}) {
+    CAPTURE(flags);
+    const Packet packet = from_port(1000, static_cast<uint8_t>(flags));
+    CHECK(receiver_of(program, packet) != 0);
+    CHECK(program.flows().empty());
+  }
+  CHECK(connections(program) == 0);
+  CHECK(program.cursor(kServiceId) == 0);
+  CHECK(receiver_of(program, from_port(1000, kSyn | kPush)) == 1);
+  CHECK(program.flows().size() == 1);
+}
+
+TEST_CASE("Weight 0: existing flows stay, new ones go elsewhere") {
+  Program program;
+  put_pair(program);
+  put_flow(program, from_port(1000), 1, XLB_FLOW_ESTABLISHED);
+  put_flow(program, datagram(1000), 3, XLB_FLOW_UDP, 0, 8);
+  program.put_real_server(1, {.flags = XLB_RS_FORWARD});
+  program.put_real_server(3, {.flags = XLB_RS_FORWARD, .service_id = 8});
+  CHECK(receiver_of(program, from_port(1000, kAck)) == 1);
+  CHECK(receiver_of(program, from_port(1000)) == 1);
+  CHECK(receiver_of(program, datagram(1000)) == 3);
+  for (uint16_t port = 2000; port < 2020; port++) {
+    CHECK(receiver_of(program, from_port(port)) == 2);
+    CHECK(receiver_of(program, datagram(port)) == 4);
+  }
+  CHECK(receiver_of(program, from_port(1000, kFin | kAck)) == 1);
+  CHECK(receiver_of(program, from_port(1000)) == 2);  // a new connection from the same port
+}
+
+TEST_CASE("The flows of a real server that is down are scheduled anew") {
+  Program program;
+  put_pair(program);
+  put_flow(program, from_port(1000), 1, XLB_FLOW_ESTABLISHED);
+  put_flow(program, from_port(1001), 1, XLB_FLOW_SYN_RECV);
+  put_flow(program, datagram(1000), 3, XLB_FLOW_UDP, 0, 8);
+  program.put_real_server(1, {.flags = 0});
+  program.put_real_server(3, {.flags = 0, .service_id = 8});
+
+  // By hash, so that the client hears a reset, but not remembered: nothing was opened.
+  CHECK(receiver_of(program, from_port(1000, kAck)) == 2);
+  CHECK_FALSE(program.flow_of(from_port(1000)));
+  // A SYN opens it anew, a datagram too.
+  CHECK(receiver_of(program, from_port(1001)) == 2);
+  CHECK(XLB_FLOW_REAL_SERVER(program.flow_of(from_port(1001))->value) == 2);
+  CHECK(receiver_of(program, datagram(1000)) == 4);
+  CHECK(XLB_FLOW_REAL_SERVER(program.flow_of(datagram(1000), 8)->value) == 4);
+  CHECK(connections(program) == 2);
+
+  // Back up, it does not get them back.
+  program.put_real_server(3, {.service_id = 8});
+  CHECK(receiver_of(program, datagram(1000)) == 4);
+}
+
+TEST_CASE("A real server of another virtual server is never used") {
+  Program program;
+  put_pair(program);
+  put_flow(program, from_port(1000), 3, XLB_FLOW_ESTABLISHED);
+  const uint32_t chosen = receiver_of(program, from_port(1000, kAck));
+  CHECK(chosen >= 1);
+  CHECK(chosen <= 2);
+}
+
+TEST_CASE("An index beyond the real servers is no real server") {
+  Program program;
+  put_pair(program);
+  put_flow(program, from_port(1000), 0xffffffff, XLB_FLOW_ESTABLISHED);
+  CHECK(receiver_of(program, from_port(1000)) == 1);
+}
+
+TEST_CASE("Without a usable real server packets go to the stack, counted as unserved") {
+  Program program;
+  put_pair(program);
+  const std::vector<Packet> packets{from_port(1000), from_port(1000, kAck), from_port(1000, kRst)};
+  SUBCASE("none configured") {
+    program.put_service({.ring = {}, .hash = {}});
+  }
+  SUBCASE("all down") {
+    for (const uint32_t index : {1U, 2U})
+      program.put_real_server(index, {.flags = 0});
+  }
+  SUBCASE("an existing flow's is down too") {
+    put_flow(program, from_port(1000), 1, XLB_FLOW_ESTABLISHED);
+    for (const uint32_t index : {1U, 2U})
+      program.put_real_server(index, {.flags = 0});
+  }
+  SUBCASE("they only claim to accept") {
+    for (const uint32_t index : {1U, 2U})
+      program.put_real_server(index, {.flags = XLB_RS_ACCEPT});
+  }
+  SUBCASE("slots of index 0") {
+    program.put_service({.ring = {0, 0}, .hash = {0}});
+  }
+  uint64_t bytes = 0;
+  for (const Packet& packet : packets) {
+    const Frame frame = packet.frame();
+    const Judged judged = program.judge(frame);
+    CHECK(judged.reason == "XLB_PASS_NO_REAL_SERVER");
+    CHECK(judged.action == XDP_PASS);
+    CHECK(judged.frame == frame);
+    bytes += packet.ip_bytes();
+  }
+  CHECK(program.unserved(kServiceId).packets == packets.size());
+  CHECK(program.unserved(kServiceId).bytes == bytes);
+  CHECK(program.unserved(kServiceId).connections == 0);
+  CHECK(program.unserved(8).packets == 0);
+  CHECK(program.flows().empty());
+  CHECK(connections(program) == 0);
+}
+
+TEST_CASE("All at weight 0: a new connection has nobody, a late packet of an old one has") {
+  Program program;
+  put_pair(program);
+  for (const uint32_t index : {1U, 2U})
+    program.put_real_server(index, {.flags = XLB_RS_FORWARD});
+  CHECK(program.judge(from_port(1000).frame()).reason == "XLB_PASS_NO_REAL_SERVER");
+  CHECK(receiver_of(program, from_port(1000, kAck)) != 0);
+}
+
+TEST_CASE("rr: 200 new connections alternate") {
+  Program program;
+  put_pair(program);
+  for (uint16_t i = 0; i < 200; i++) {
+    CHECK(receiver_of(program, from_port(static_cast<uint16_t>(2000 + i))) == 1U + i % 2);
+    CHECK(receiver_of(program, from_port(2000, kAck)) == 1);  // takes no turn
+  }
+  CHECK(program.traffic(1).connections == 100);
+  CHECK(program.traffic(2).connections == 100);
+}
+
+TEST_CASE("wrr: the ring is followed slot by slot, 3:1 in 200 is 150") {
+  Program program;
+  put_pair(program);
+  const std::vector<uint32_t> ring{1, 1, 2, 1};
+  program.put_service({.ring = ring, .hash = {1, 2}});
+  for (uint16_t i = 0; i < 200; i++)
+    CHECK(receiver_of(program, from_port(static_cast<uint16_t>(2000 + i))) == ring[i % 4]);
+  CHECK(program.traffic(1).connections == 150);
+  CHECK(program.traffic(2).connections == 50);
+}
+
+TEST_CASE("Each virtual server has its own turn") {
+  Program program;
+  put_pair(program);
+  CHECK(receiver_of(program, from_port(2000)) == 1);
+  CHECK(receiver_of(program, datagram(2000)) == 3);
+  CHECK(receiver_of(program, from_port(2001)) == 2);
+  CHECK(receiver_of(program, datagram(2001)) == 4);
+}
+
+TEST_CASE("A slot whose real server just stopped accepting gives way to the next that does") {
+  Program program;
+  program.put_service({.ring = {1, 1, 1, 2}, .hash = {1, 1, 1, 2}});
+  program.put_real_server(1, {.flags = XLB_RS_FORWARD});
+  program.put_real_server(2);
+  for (uint16_t port = 2000; port < 2008; port++)
+    CHECK(receiver_of(program, from_port(port)) == 2);
+  program.put_real_server(1, {.flags = 0});
+  for (uint16_t port = 3000; port < 3032; port++)
+    CHECK(receiver_of(program, from_port(port, kAck)) == 2);
+}
+
+TEST_CASE("The hash keeps a flow on its real server and spreads flows over the slots") {
+  Program program;
+  program.put_service({.ring = {1}, .hash = {1, 2, 3, 4}});
+  for (uint32_t index = 1; index <= 4; index++)
+    program.put_real_server(index);
+  std::map<uint32_t, int> flows;
+  for (uint16_t port = 1000; port < 2000; port++) {
+    const uint32_t chosen = receiver_of(program, from_port(port, kAck));
+    CHECK(receiver_of(program, from_port(port, kPushAck)) == chosen);
+    flows[chosen]++;
+  }
+  for (uint32_t index = 1; index <= 4; index++) {
+    CAPTURE(index);
+    CHECK(flows[index] > 200);
+    CHECK(flows[index] < 300);
+  }
+}
+
+TEST_CASE("The hash depends on every part of the flow") {
+  Program program;
+  std::vector<uint32_t> hash;
+  for (uint32_t index = 1; index <= 60; index++) {
+    hash.push_back(index);
+    program.put_real_server(index);
+  }
+  program.put_service({.ring = {1}, .hash = hash});
+  const Packet base{.flags = kAck};
+  const auto receivers = [&](auto change) {
+    std::set<uint32_t> seen;
+    for (unsigned i = 0; i < 32; i++) {
+      Packet packet = base;
+      change(packet, i);
+      program.put_service(
+          {.address = packet.server, .port = packet.port, .ring = {1}, .hash = hash});
+      seen.insert(receiver_of(program, packet));
+    }
+    return seen.size();
+  };
+  CHECK(receivers([](Packet& p, unsigned i) { p.client += i; }) > 10);
+  CHECK(receivers([](Packet& p, unsigned i) { p.client += i << 24; }) > 10);
+  CHECK(receivers([](Packet& p, unsigned i) { p.client_port = static_cast<uint16_t>(i); }) > 10);
+  CHECK(receivers([](Packet& p, unsigned i) { p.server += i; }) > 10);
+  CHECK(receivers([](Packet& p, unsigned i) { p.port = static_cast<uint16_t>(p.port + i); }) > 10);
+  CHECK(receivers([](Packet& p, unsigned i) { p.id = static_cast<uint16_t>(i); }) == 1);
+  CHECK(receivers([](Packet& p, unsigned i) { p.ttl = static_cast<uint8_t>(64 + i); }) == 1);
+}
+
+TEST_CASE("Two directors hash alike whatever their numbers for services and real servers") {
+  Program one;
+  Program other(2, 1);  // another size of tables too
+  one.put_service({.ring = {1}, .hash = {1, 2, 3, 4}});
+  other.put_service({.id = 12, .ring = {21}, .hash = {21, 22, 23, 24}});
+  for (uint32_t index = 1; index <= 4; index++) {
+    one.put_real_server(index);
+    other.put_real_server(20 + index, {.service_id = 12});
+  }
+  for (uint16_t port = 1000; port < 1200; port++)
+    CHECK(receiver_of(one, from_port(port, kAck)) + 20 ==
+          receiver_of(other, from_port(port, kAck)));
+}
+
+}  // namespace
+}  // namespace xlb::test
