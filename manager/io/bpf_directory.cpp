@@ -40,7 +40,9 @@ bool is_mount_point(const std::string& path) {
   return own.st_dev != above.st_dev;
 }
 
-// Full paths of what is in a directory; empty when it is none.
+// Full paths of what is pinned in a directory; empty when it is none. Only the kernel makes names
+// with dots in a bpffs
+// ("maps.debug"), and nobody can remove them.
 std::vector<std::string> entries_of(const std::string& path) {
   const auto close = [](DIR* directory) { closedir(directory); };
   const std::unique_ptr<DIR, decltype(close)> directory(opendir(path.c_str()), close);
@@ -48,7 +50,7 @@ std::vector<std::string> entries_of(const std::string& path) {
   if (!directory) return result;
   while (const dirent* const entry = readdir(directory.get())) {  // NOLINT(concurrency-mt-unsafe)
     const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") result.push_back(path + "/" + std::string(name));
+    if (name.find('.') == std::string_view::npos) result.push_back(path + "/" + std::string(name));
   }
   std::sort(result.begin(), result.end());
   return result;

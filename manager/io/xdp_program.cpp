@@ -12,10 +12,7 @@
 #include <cstdlib>
 #include <vector>
 
-// The generated struct is called like the project's namespace. Its own includes are all above.
-namespace xlb_skeleton {
 #include "xlb.skel.h"
-}
 
 namespace xlb {
 namespace {
@@ -66,13 +63,13 @@ std::string tail_of(const std::vector<char>& log) {
 }  // namespace
 
 struct XdpProgram::Object {
-  xlb_skeleton::xlb* skeleton = nullptr;
+  xlb_bpf* skeleton = nullptr;
   UniqueFd meta;
 
   Object() = default;
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
-  ~Object() { xlb_skeleton::xlb__destroy(skeleton); }
+  ~Object() { xlb_bpf__destroy(skeleton); }
 
   // The maps to be pinned: not those the compiler made for constants.
   [[nodiscard]] std::vector<bpf_map*> maps() const {
@@ -115,14 +112,14 @@ struct XdpProgram::Object {
   Result<void> open(std::vector<char>& log) {
     LIBBPF_OPTS(bpf_object_open_opts, options, .kernel_log_buf = log.data(),
                 .kernel_log_size = log.size());
-    xlb_skeleton::xlb__destroy(skeleton);
-    skeleton = xlb_skeleton::xlb__open_opts(&options);
+    xlb_bpf__destroy(skeleton);
+    skeleton = xlb_bpf__open_opts(&options);
     if (skeleton == nullptr) return fail_errno(errno, "cannot open the XDP program");
     return {};
   }
 
   Result<void> load(const std::vector<char>& log) const {
-    const int failed = xlb_skeleton::xlb__load(skeleton);
+    const int failed = xlb_bpf__load(skeleton);
     if (failed == 0) return {};
     auto error = fail_errno(failed, "cannot load the XDP program");
     error.text += tail_of(log);
