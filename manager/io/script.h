@@ -24,7 +24,9 @@ class ScriptRunner {
   };
   using Callback = std::function<void(const Outcome&)>;
 
-  explicit ScriptRunner(EventLoop& loop);
+  // A script that outlasts its timeout is asked to end, and killed after `patience` more.
+  explicit ScriptRunner(EventLoop& loop,
+                        std::chrono::milliseconds patience = std::chrono::seconds(2));
   // A script that runs is left alone (a notify_stop outlives the daemon); queued ones never start.
   ~ScriptRunner();
   ScriptRunner(const ScriptRunner&) = delete;

@@ -1,0 +1,243 @@
+#include "io/script_process.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <pwd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace xlb {
+namespace {
+
+// Who the script runs as.
+struct Identity {
+  uid_t user = 0;
+  gid_t group = 0;
+  std::vector<gid_t> groups;
+};
+
+enum class Step : int { exec, descriptors, identity };
+
+// What the child says when it cannot become the script.
+struct Report {
+  Step step = Step::exec;
+  int code = 0;
+};
+
+// Everything the child needs, as the system calls take it.
+struct Preparation {
+  std::string path;
+  std::vector<char*> argv;        // the program's own
+  std::vector<char*> shell_argv;  // for a file without an interpreter line
+  std::vector<char*> environment;
+  std::optional<Identity> identity;
+};
+
+Result<gid_t> group_id(const std::string& name) {
+  std::vector<char> room(16384);
+  group entry{};
+  group* found = nullptr;
+  const int code = ::getgrnam_r(name.c_str(), &entry, room.data(), room.size(), &found);
+  if (code != 0) return fail_errno(code, "cannot look up group {}", name);
+  if (found == nullptr) return fail("there is no group {}", name);
+  return found->gr_gid;
+}
+
+Result<std::optional<Identity>> look_up(const ScriptCommand& command) {
+  if (command.user.empty() && command.group.empty()) return std::optional<Identity>();
+  std::vector<char> room(16384);
+  passwd entry{};
+  passwd* found = nullptr;
+  const int code =
+      command.user.empty()
+          ? ::getpwuid_r(::geteuid(), &entry, room.data(), room.size(), &found)
+          : ::getpwnam_r(command.user.c_str(), &entry, room.data(), room.size(), &found);
+  if (code != 0) return fail_errno(code, "cannot look up user {}", command.user);
+  if (found == nullptr) return fail("there is no user {}", command.user);
+  Identity identity;
+  identity.user = found->pw_uid;
+  identity.group = found->pw_gid;
+  if (!command.group.empty()) {
+    const auto group = group_id(command.group);
+    if (!group) return group.error();
+    identity.group = *group;
+  }
+  // An unprivileged daemon may only stay what it is.
+  if (::geteuid() != 0 && identity.user == ::geteuid() && identity.group == ::getegid()) {
+    return std::optional<Identity>();
+  }
+  int count = 64;
+  identity.groups.resize(static_cast<size_t>(count));
+  while (::getgrouplist(found->pw_name, identity.group, identity.groups.data(), &count) < 0) {
+    identity.groups.resize(std::max(identity.groups.size() * 2, static_cast<size_t>(count)));
+    count = static_cast<int>(identity.groups.size());
+  }
+  identity.groups.resize(static_cast<size_t>(count));
+  return std::optional<Identity>(std::move(identity));
+}
+
+// A program named without a slash is looked for in PATH.
+std::string find_program(const std::string& name) {
+  if (name.find('/') != std::string::npos) return name;
+  const char* from_environment = ::getenv("PATH");
+  std::string_view folders = from_environment != nullptr
+                                 ? from_environment
+                                 : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  while (!folders.empty()) {
+    const size_t end = std::min(folders.find(':'), folders.size());
+    std::string path = fmt::format("{}/{}", folders.substr(0, end), name);
+    if (end > 0 && ::access(path.c_str(), X_OK) == 0) return path;
+    folders.remove_prefix(std::min(end + 1, folders.size()));
+  }
+  return name;
+}
+
+// Not for scripts: what changes how a shell or the loader works, and systemd's channel to the
+// daemon.
+bool is_kept(std::string_view variable) {
+  constexpr std::array<std::string_view, 4> kDropped = {"IFS=", "LD_",
+                                                        "NOTIFY_SOCKET=", "WATCHDOG_"};
+  return std::none_of(kDropped.begin(), kDropped.end(),
+                      [&](std::string_view start) { return variable.starts_with(start); });
+}
+
+Result<Preparation> prepare(const ScriptCommand& command) {
+  if (command.argv.empty()) return fail("the command is empty");
+  Preparation result;
+  result.path = find_program(command.argv.front());
+  auto identity = look_up(command);
+  if (!identity) return identity.error();
+  result.identity = std::move(identity).value();
+  for (const std::string& argument : command.argv) {
+    result.argv.push_back(const_cast<char*>(argument.c_str()));
+  }
+  result.argv.push_back(nullptr);
+  static char shell[] = "/bin/sh";
+  result.shell_argv = {shell};
+  result.shell_argv.insert(result.shell_argv.end(), result.argv.begin(), result.argv.end());
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+    if (is_kept(*variable)) result.environment.push_back(*variable);
+  }
+  result.environment.push_back(nullptr);
+  return result;
+}
+
+[[noreturn]] void give_up(int report_fd, Step step) {
+  const Report report{step, errno};
+  (void)!::write(report_fd, &report, sizeof report);
+  ::_exit(127);
+}
+
+void reset_signals() {
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal)
+    (void)::sigaction(signal, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  (void)::pthread_sigmask(SIG_SETMASK, &none, nullptr);
+}
+
+// In the child: async-signal-safe calls only.
+[[noreturn]] void become(const Preparation& preparation, char* const* shell_argv, int report_fd) {
+  (void)::setpgid(0, 0);
+  const int null = ::open("/dev/null", O_RDWR);
+  if (null < 0 || ::dup2(null, STDIN_FILENO) < 0) give_up(report_fd, Step::descriptors);
+  // A daemon without a stderr gives its scripts none either.
+  if (::fcntl(STDERR_FILENO, F_GETFD) < 0) (void)::dup2(null, STDERR_FILENO);
+  if (::dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
+      ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0 || ::chdir("/") != 0) {
+    give_up(report_fd, Step::descriptors);
+  }
+  if (preparation.identity) {
+    const Identity& identity = *preparation.identity;
+    if (::setgroups(identity.groups.size(), identity.groups.data()) != 0 ||
+        ::setgid(identity.group) != 0 || ::setuid(identity.user) != 0) {
+      give_up(report_fd, Step::identity);
+    }
+  }
+  reset_signals();
+  char* const* environment = preparation.environment.data();
+  (void)::execve(preparation.path.c_str(), preparation.argv.data(), environment);
+  if (errno == ENOEXEC) (void)::execve(shell_argv[0], shell_argv, environment);
+  give_up(report_fd, Step::exec);
+}
+
+std::string in_words(const Report& report) {
+  const char* cause = strerrordesc_np(report.code);
+  const std::string_view text = cause != nullptr ? cause : "unknown error";
+  switch (report.step) {
+    case Step::exec:
+      return std::string(text);
+    case Step::descriptors:
+      return fmt::format("cannot prepare its descriptors: {}", text);
+    case Step::identity:
+      return fmt::format("cannot change to its user: {}", text);
+  }
+  return std::string(text);
+}
+
+}  // namespace
+
+Result<ScriptProcess> start_script(const ScriptCommand& command) {
+  auto prepared = prepare(command);
+  if (!prepared) return prepared.error();
+  prepared->shell_argv[1] = prepared->path.data();
+
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno(errno, "cannot create a pipe");
+  ScriptProcess process;
+  process.report.reset(ends[0]);
+  const UniqueFd report_end(ends[1]);
+
+  // No handler of the daemon may run in the child.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  (void)::pthread_sigmask(SIG_BLOCK, &all, &before);
+  process.pid = ::fork();
+  const int fork_errno = errno;
+  if (process.pid == 0) become(*prepared, prepared->shell_argv.data(), report_end.get());
+  (void)::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (process.pid < 0) return fail_errno(fork_errno, "cannot fork");
+
+  (void)::setpgid(process.pid, process.pid);  // whoever comes first: kill(-pid) must work at once
+  // glibc 2.36 declares pidfd_open() without C linkage.
+  process.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
+  if (!process.pidfd.valid()) {
+    const Error error = fail_errno(errno, "cannot watch the process");
+    (void)::kill(process.pid, SIGKILL);
+    (void)::waitpid(process.pid, nullptr, 0);
+    return error;
+  }
+  return process;
+}
+
+ScriptRunner::Outcome collect_script(const ScriptCommand& command, ScriptProcess& process) {
+  siginfo_t end{};
+  const int waited = ::waitid(P_PIDFD, static_cast<id_t>(process.pidfd.get()), &end, WEXITED);
+  if (waited != 0) {
+    const Error error = fail_errno(errno, "cannot wait for {}", command.argv.front());
+    return {false, error.text};
+  }
+  Report report;
+  if (::read(process.report.get(), &report, sizeof report) == static_cast<ssize_t>(sizeof report)) {
+    return {false, fmt::format("cannot run {}: {}", command.argv.front(), in_words(report))};
+  }
+  if (end.si_code == CLD_EXITED) {
+    return {end.si_status == 0, fmt::format("exited {}", end.si_status)};
+  }
+  return {false, fmt::format("killed by signal {}", end.si_status)};
+}
+
+}  // namespace xlb

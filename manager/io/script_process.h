@@ -1,0 +1,29 @@
+// One script as a process: how it is started and what its end means in words. Between fork and exec
+// only async-signal-safe calls are made, so users, groups, paths and the environment are looked up
+// before.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "core/config.h"
+#include "io/script.h"
+
+namespace xlb {
+
+struct ScriptProcess {
+  pid_t pid = -1;   // and the number of its process group
+  UniqueFd pidfd;   // readable when it has ended
+  UniqueFd report;  // holds the cause when the program could not be executed
+};
+
+// Starts it in a process group of its own, in /, with stdin from /dev/null and stdout joined to the
+// daemon's stderr (so that the journal shows what a script says), default signal handling and no
+// other descriptor. Does not wait for the exec: collect() tells whether it succeeded.
+Result<ScriptProcess> start_script(const ScriptCommand& command);
+
+// For a process that has ended: frees its number and says how it ended.
+ScriptRunner::Outcome collect_script(const ScriptCommand& command, ScriptProcess& process);
+
+}  // namespace xlb
