@@ -117,6 +117,7 @@ enum class LocalDelivery : uint8_t { nat, loopback };
 struct XlbSettings {
   AttachMode attach_mode = AttachMode::automatic;
   std::vector<std::string> interfaces;  // empty: the vrrp_instance interfaces
+  Place interfaces_place;
   uint32_t flow_table_size = 1048576;   // connections remembered
   LocalDelivery local_delivery = LocalDelivery::nat;
   std::vector<IpAddress> peers;

@@ -66,6 +66,7 @@ void read_attach_mode(Sections& sections, XlbSettings& xlb, const Line& line) {
 void read_interfaces(Sections& sections, XlbSettings& xlb, const Line& line) {
   Arguments arguments(line, sections.problems);
   const Word* word = arguments.take("interface names");
+  if (word != nullptr) xlb.interfaces_place = sections.problems.place_of(word->spot);
   for (; word != nullptr; word = arguments.take_if_any()) {
     const auto name = sections.values.interface_name(*word, "interfaces");
     if (!name) continue;

@@ -22,7 +22,7 @@ class HostCheck {
   void device(const std::string& name, const Place& place, std::string_view consequence) {
     if (name.empty() || ::if_nametoindex(name.c_str()) != 0) return;
     if (!named_.insert(name).second) return;
-    warn(place, fmt::format("interface {} does not exist on this host", quoted(name)),
+    warn(place, fmt::format("interface {} does not exist on this host", xlb::quoted(name)),
          std::string(consequence));
   }
 
@@ -31,10 +31,11 @@ class HostCheck {
     const std::string& program = command->argv.front();
     if (!named_.insert(program).second) return;
     if (!file_exists(program)) {
-      warn(command->place, fmt::format("script {} does not exist on this host", quoted(program)),
+      warn(command->place,
+           fmt::format("script {} does not exist on this host", xlb::quoted(program)),
            "it is run all the same; until it exists each run fails and is logged");
     } else if (::access(program.c_str(), X_OK) != 0) {
-      warn(command->place, fmt::format("script {} is not executable", quoted(program)),
+      warn(command->place, fmt::format("script {} is not executable", xlb::quoted(program)),
            fmt::format("chmod +x {}", program));
     }
   }
@@ -57,7 +58,7 @@ bool file_exists(const std::string& path) {
 }
 
 CheckedConfig check_config_file(const std::string& file, Strictness strictness) {
-  DiskReader reader;
+  ConfigFileReader reader;
   ParseOptions options;
   options.unknown_is_error = strictness == Strictness::test;
   ParseOutcome outcome = parse_config(file, reader, options);
@@ -76,7 +77,8 @@ CheckedConfig check_config_file(const std::string& file, Strictness strictness) 
     }
   }
   for (const std::string& name : result.config->xlb.interfaces) {
-    host.device(name, Place{}, "nothing is balanced there until it appears");
+    host.device(name, result.config->xlb.interfaces_place,
+                "nothing is balanced there until it appears");
   }
   return result;
 }
