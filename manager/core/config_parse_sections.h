@@ -69,6 +69,7 @@ void read_global_defs(Sections& sections, const Line& head);
 void read_xlb(Sections& sections, const Line& head);
 void read_vrrp_instance(Sections& sections, const Line& head);
 void finish_vrrp_instances(Sections& sections);
+void read_virtual_ipaddress(Sections& sections, VrrpDraft& draft, const Line& head);
 void read_virtual_server(Sections& sections, const Line& head);
 void finish_virtual_servers(Sections& sections);
 

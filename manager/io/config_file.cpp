@@ -2,14 +2,9 @@
 
 #include <fcntl.h>
 #include <glob.h>
-#include <grp.h>
-#include <net/if.h>
-#include <pwd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
-#include <set>
 
 #include "base/unique_fd.h"
 
@@ -22,56 +17,6 @@ std::string directory_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? "" : path.substr(0, slash + 1);
 }
-
-class HostChecker {
- public:
-  void check_interface(const std::string& name, const Place& place) {
-    if (name.empty() || !interfaces_.insert(name).second || ::if_nametoindex(name.c_str()) != 0)
-      return;
-    warn(place, fmt::format("interface {} does not exist on this host", quoted(name)));
-  }
-
-  void check_script(const std::optional<ScriptCommand>& script) {
-    if (!script) return;
-    const std::string& program = script->argv.front();
-    if (program.find('/') != std::string::npos && programs_.insert(program).second) {
-      check_program(program, script->place);
-    }
-    check_user(script->user, script->group, script->place);
-  }
-
-  void check_user(const std::string& user, const std::string& group, const Place& place) {
-    if (!user.empty() && users_.insert(user).second && ::getpwnam(user.c_str()) == nullptr) {
-      warn(place, fmt::format("user {} does not exist on this host", quoted(user)));
-    }
-    if (!group.empty() && groups_.insert(group).second && ::getgrnam(group.c_str()) == nullptr) {
-      warn(place, fmt::format("group {} does not exist on this host", quoted(group)));
-    }
-  }
-
-  std::vector<Diagnostic> take() { return std::move(found_); }
-
- private:
-  void check_program(const std::string& program, const Place& place) {
-    struct stat status {};
-    if (::stat(program.c_str(), &status) != 0) {
-      const int code = errno;
-      warn(place, fail_errno(code, "cannot run {}", quoted(program)).text);
-    } else if (!S_ISREG(status.st_mode) || (status.st_mode & 0111) == 0) {
-      warn(place, fmt::format("cannot run {}: not an executable file", quoted(program)));
-    }
-  }
-
-  void warn(const Place& place, std::string text) {
-    found_.push_back({Diagnostic::Severity::warning, place, std::move(text), ""});
-  }
-
-  std::vector<Diagnostic> found_;
-  std::set<std::string> interfaces_;
-  std::set<std::string> programs_;
-  std::set<std::string> users_;
-  std::set<std::string> groups_;
-};
 
 }  // namespace
 
@@ -108,21 +53,6 @@ std::vector<std::string> ConfigFileReader::glob(const std::string& pattern,
   }
   ::globfree(&found);
   return result;
-}
-
-std::vector<Diagnostic> absent_on_this_host(const Config& config) {
-  HostChecker checker;
-  for (const VrrpInstanceConfig& instance : config.vrrp_instances) {
-    checker.check_interface(instance.interface, instance.interface_place);
-    for (const VirtualAddress& address : instance.virtual_addresses) {
-      checker.check_interface(address.device, instance.place);
-    }
-    for (const auto* script : {&instance.notify_master, &instance.notify_backup,
-                               &instance.notify_fault, &instance.notify_stop, &instance.notify}) {
-      checker.check_script(*script);
-    }
-  }
-  return checker.take();
 }
 
 }  // namespace xlb

@@ -1,5 +1,4 @@
-// The disk behind a configuration: reads its files, and looks whether the devices and programs it
-// names exist on this host. Judges nothing else.
+// The disk behind a configuration: its text and the files it includes. Judges nothing.
 #pragma once
 
 #include <string>
@@ -15,8 +14,5 @@ class ConfigFileReader : public SourceReader {
   std::vector<std::string> glob(const std::string& pattern,
                                 const std::string& relative_to) override;
 };
-
-// Warnings about interfaces, programs and users that this host does not have (yet).
-std::vector<Diagnostic> absent_on_this_host(const Config& config);
 
 }  // namespace xlb
