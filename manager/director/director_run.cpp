@@ -284,9 +284,9 @@ void Director::finish_stop() {
     log::notice("stopped");
   } else {
     log::notice(
-        "stopped; nftables table ip xlb stays, so that this host's own real server{} go on "
-        "receiving what other directors send; 'xlbd --purge' removes it",
-        local.size() == 1 ? "" : "s");
+        "stopped; the local delivery of this host's own real servers stays (nftables table ip "
+        "xlb), so that what other directors send them goes on being served; 'xlbd --purge' "
+        "removes it");
   }
   loop_->stop();
 }

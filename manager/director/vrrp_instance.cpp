@@ -214,7 +214,8 @@ void VrrpInstance::transition(vrrp::State from, vrrp::State to) {
   since_ = std::chrono::system_clock::now();
   if (from != vrrp::State::init) ++transitions_;
   const std::string why = to == vrrp::State::fault ? ": " + fault_reason_ : "";
-  log::notice("{}: {} -> {}{}", config_.name, vrrp::name_of(from), vrrp::name_of(to), why);
+  log::notice("{}: {} -> {}{}", config_.name, vrrp::name_of(from),
+              to == vrrp::State::init ? "STOP" : vrrp::name_of(to), why);
   notify(to);
   around_.state_changed();
 }
