@@ -2,10 +2,7 @@
 // frames sent through it one at a time. It knows the ABI, not the manager.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
