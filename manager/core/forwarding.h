@@ -1,5 +1,6 @@
-// The desired forwarding state: what the data plane should do, computed from configuration, health, neighbours and
-// addresses. A value: compared, diffed, applied. It knows no map, no index, no packet.
+// The desired forwarding state: what the data plane should do, computed from configuration, health,
+// neighbours and addresses. A value: compared, diffed, applied. It knows no map, no index, no
+// packet.
 #pragma once
 
 #include <chrono>
@@ -20,8 +21,8 @@ enum class Forwardable : uint8_t {
 
 // The frame rewrite that reaches a real server by direct routing.
 struct NextHop {
-  MacAddress destination;      // the real server's
-  MacAddress source;           // the leaving interface's own
+  MacAddress destination;        // the real server's
+  MacAddress source;             // the leaving interface's own
   unsigned interface_index = 0;  // where it leaves
 
   auto operator<=>(const NextHop&) const = default;
@@ -42,8 +43,9 @@ struct ForwardedVirtualServer {
   Scheduler scheduler = Scheduler::rr;
   std::optional<std::chrono::seconds> persistence_timeout;
   std::vector<ForwardedRealServer> real_servers;  // configuration order
-  // Source MACs whose frames for this service were balanced already (other directors, and the other real servers when
-  // this host is one itself): delivered to the local real server or dropped, never balanced again. Sorted.
+  // Source MACs whose frames for this service were balanced already (other directors, and the other
+  // real servers when this host is one itself): delivered to the local real server or dropped,
+  // never balanced again. Sorted.
   std::vector<MacAddress> peers;
 
   auto operator<=>(const ForwardedVirtualServer&) const = default;

@@ -1,5 +1,5 @@
-// What the director asks of a data plane, whatever forwards the packets: apply a desired state, tell what happened. The XDP data
-// plane implements it; the nat table's balancer will.
+// What the director asks of a data plane, whatever forwards the packets: apply a desired state,
+// tell what happened. The XDP data plane implements it; the nat table's balancer will.
 #pragma once
 
 #include <chrono>
@@ -64,17 +64,18 @@ class Dataplane {
   Dataplane& operator=(const Dataplane&) = delete;
   virtual ~Dataplane() = default;  // leaves the kernel forwarding
 
-  // Makes the kernel forward by `desired`, writing only what differs from the last applied table. On an error some of it may be
-  // applied; call again with the whole desired state.
+  // Makes the kernel forward by `desired`, writing only what differs from the last applied table.
+  // On an error some of it may be applied; call again with the whole desired state.
   virtual Result<void> apply(const ForwardingTable& desired) = 0;
 
-  // Looks at the next part of the flow and persistence tables: expires entries, counts connections. Bounded work (about 1 ms); true when a whole
-  // pass has just been completed.
+  // Looks at the next part of the flow and persistence tables: expires entries, counts connections.
+  // Bounded work (about 1 ms); true when a whole pass has just been completed.
   virtual bool sweep_step(TimePoint now) = 0;
 
   virtual DataplaneCounters counters() = 0;
 
-  // Visits at most `limit` entries that are not expired, from `cursor` on; returns the cursor to go on from, 0 at the end.
+  // Visits at most `limit` entries that are not expired, from `cursor` on; returns the cursor to go
+  // on from, 0 at the end.
   virtual uint64_t visit_connections(uint64_t cursor, size_t limit, TimePoint now,
                                      const std::function<void(const Connection&)>& visit) = 0;
   virtual uint64_t visit_persistence(uint64_t cursor, size_t limit, TimePoint now,

@@ -64,17 +64,29 @@ void FlowTable::note_absent(__u64& key, uint64_t seen_key, uint32_t now_s) {
   }
 }
 
-void FlowTable::mark_live(uint64_t flow_key, uint32_t real_server, uint32_t now_s) {
+void FlowTable::note_live(uint64_t flow_key, uint32_t real_server, uint32_t now_s) {
+  constexpr size_t kInFlight = 64;
   const uint64_t key = flow_key & ~(0xffffULL << 32);
   auto& bucket = clients_[xlb_hash(key, seed_) & (clients_.size() - 1)];
-  for (auto& client : bucket.clients) {
-    if (load(client.key) != key) continue;
-    // A client that has moved does not stay because of connections to its former real server.
-    if (XLB_FLOW_REAL_SERVER(load(client.value)) == real_server && load(client.live) != now_s) {
-      Word(client.live).store(now_s, std::memory_order_relaxed);
+  __builtin_prefetch(&bucket.clients[0]);
+  __builtin_prefetch(&bucket.clients[2]);
+  live_.push_back({key, &bucket, real_server});
+  if (live_.size() == kInFlight) mark_noted(now_s);
+}
+
+void FlowTable::mark_noted(uint32_t now_s) {
+  for (const auto& noted : live_) {
+    for (auto& client : noted.bucket->clients) {
+      if (load(client.key) != noted.key) continue;
+      // A client that has moved does not stay because of connections to its former real server.
+      if (XLB_FLOW_REAL_SERVER(load(client.value)) == noted.real_server &&
+          load(client.live) != now_s) {
+        Word(client.live).store(now_s, std::memory_order_relaxed);
+      }
+      break;
     }
-    return;
   }
+  live_.clear();
 }
 
 void FlowTable::sweep_flows(xlb_flow_bucket& bucket, uint32_t now_s, const SweepRules& rules) {
@@ -95,7 +107,7 @@ void FlowTable::sweep_flows(xlb_flow_bucket& bucket, uint32_t now_s, const Sweep
     auto& counts = counted(real_server);
     ++(state == XLB_FLOW_ESTABLISHED ? counts.active : counts.inactive);
     if (keeps_client(state) && persistence_timeout(key, rules) != 0) {
-      mark_live(key, real_server, now_s);
+      note_live(key, real_server, now_s);
     }
   }
 }
@@ -124,9 +136,11 @@ bool FlowTable::sweep(uint32_t now_s, const SweepRules& rules, size_t buckets) {
     if (position_ < flows_.size()) {
       sweep_flows(flows_[position_], now_s, rules);
     } else {
+      if (position_ == flows_.size()) mark_noted(now_s);
       sweep_clients(clients_[position_ - flows_.size()], now_s, rules);
     }
   }
+  mark_noted(now_s);
   if (position_ < end) return false;
   position_ = 0;
   counts_ = std::exchange(counting_, {});

@@ -60,10 +60,17 @@ class FlowTable {
  private:
   void sweep_flows(xlb_flow_bucket& bucket, uint32_t now_s, const SweepRules& rules);
   void sweep_clients(xlb_client_bucket& bucket, uint32_t now_s, const SweepRules& rules);
-  void mark_live(uint64_t flow_key, uint32_t real_server, uint32_t now_s);
+  // A client is marked some flows later, when its memory has come: the places are random.
+  void note_live(uint64_t flow_key, uint32_t real_server, uint32_t now_s);
+  void mark_noted(uint32_t now_s);
   void note_absent(__u64& key, uint64_t seen_key, uint32_t now_s);
   RealServerFlows& counted(uint32_t real_server);
 
+  struct LiveClient {
+    uint64_t key;
+    xlb_client_bucket* bucket;
+    uint32_t real_server;
+  };
   // An entry seen with a key but no value.
   struct Absent {
     const __u64* place;
@@ -76,6 +83,7 @@ class FlowTable {
   uint64_t seed_ = 0;
   size_t position_ =
       0;  // next bucket: the flows first, then the clients, which need what the flows told
+  std::vector<LiveClient> live_;
   std::vector<Absent> absent_;         // by the last pass
   std::vector<Absent> absent_so_far_;  // by the pass under way
   FlowCounts counting_;
