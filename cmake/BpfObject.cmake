@@ -21,7 +21,9 @@ function(bpf_object name source)
     VERBATIM)
   add_custom_command(
     OUTPUT ${skeleton}
-    COMMAND ${BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}
+    COMMAND echo "// NOLINTBEGIN: generated" > ${skeleton}
+    COMMAND ${BPFTOOL} gen skeleton ${object} name ${name}_bpf >> ${skeleton}
+    COMMAND echo "// NOLINTEND" >> ${skeleton}
     DEPENDS ${object}
     COMMENT "Generating ${name}.skel.h"
     VERBATIM)
