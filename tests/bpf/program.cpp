@@ -327,4 +327,8 @@ uint32_t receiver(const Outcome& outcome) {
   return outcome.frame[5];
 }
 
+uint32_t receiver_of(Program& program, const Packet& packet) {
+  return receiver(program.run(packet.frame()));
+}
+
 }  // namespace xlb::test

@@ -105,5 +105,6 @@ uint32_t now_s();  // the program's clock
 Frame sent_to(uint32_t real_server, Packet packet);
 // The real server whose MAC the outcome's frame carries, 0 if it was not transmitted.
 uint32_t receiver(const Outcome& outcome);
+uint32_t receiver_of(Program& program, const Packet& packet);
 
 }  // namespace xlb::test

@@ -22,10 +22,6 @@ Packet syn(uint32_t client, uint16_t client_port) {
   return {.client = client, .client_port = client_port};
 }
 
-uint32_t receiver_of(Program& program, const Packet& packet) {
-  return receiver(program.run(packet.frame()));
-}
-
 // A client that opened its last connection `age_s` ago.
 xlb_client entry(uint32_t real_server, uint32_t age_s, uint64_t live = 0) {
   return {

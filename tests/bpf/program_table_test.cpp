@@ -20,10 +20,6 @@ Packet from_port(uint32_t client_port, uint8_t flags = kSyn) {
   return {.client_port = static_cast<uint16_t>(client_port), .flags = flags};
 }
 
-uint32_t receiver_of(Program& program, const Packet& packet) {
-  return receiver(program.run(packet.frame()));
-}
-
 struct Entry {
   uint32_t state;
   uint32_t age_s;

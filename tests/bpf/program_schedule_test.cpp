@@ -1,0 +1,138 @@
+// The scheduler: the ring's turns for what opens a connection, the hash for what does not.
+#include <doctest/doctest.h>
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "program.h"
+
+namespace xlb::test {
+namespace {
+
+constexpr uint8_t kPushAck = kPush | kAck;
+
+Packet from_port(uint16_t client_port, uint8_t flags = kSyn) {
+  return {.client_port = client_port, .flags = flags};
+}
+
+Packet datagram(uint16_t client_port) {
+  return {.protocol = kUdp, .client_port = client_port, .port = 53, .payload = 20};
+}
+
+// TCP on real servers 1 and 2, round robin; UDP (service 8) on 3 and 4.
+void put_pair(Program& program) {
+  program.put_service({.ring = {1, 2}, .hash = {1, 2}});
+  program.put_service({.id = 8, .port = 53, .protocol = kUdp, .ring = {3, 4}, .hash = {3, 4}});
+  for (const uint32_t index : {1U, 2U})
+    program.put_real_server(index);
+  for (const uint32_t index : {3U, 4U})
+    program.put_real_server(index, {.service_id = 8});
+}
+
+TEST_CASE("rr: 200 new connections alternate") {
+  Program program;
+  put_pair(program);
+  for (uint16_t i = 0; i < 200; i++) {
+    CHECK(receiver_of(program, from_port(static_cast<uint16_t>(2000 + i))) == 1U + i % 2);
+    CHECK(receiver_of(program, from_port(2000, kAck)) == 1);  // takes no turn
+  }
+  CHECK(program.traffic(1).connections == 100);
+  CHECK(program.traffic(2).connections == 100);
+}
+
+TEST_CASE("wrr: the ring is followed slot by slot, 3:1 in 200 is 150") {
+  Program program;
+  put_pair(program);
+  const std::vector<uint32_t> ring{1, 1, 2, 1};
+  program.put_service({.ring = ring, .hash = {1, 2}});
+  for (uint16_t i = 0; i < 200; i++)
+    CHECK(receiver_of(program, from_port(static_cast<uint16_t>(2000 + i))) == ring[i % 4]);
+  CHECK(program.traffic(1).connections == 150);
+  CHECK(program.traffic(2).connections == 50);
+}
+
+TEST_CASE("Each virtual server has its own turn") {
+  Program program;
+  put_pair(program);
+  CHECK(receiver_of(program, from_port(2000)) == 1);
+  CHECK(receiver_of(program, datagram(2000)) == 3);
+  CHECK(receiver_of(program, from_port(2001)) == 2);
+  CHECK(receiver_of(program, datagram(2001)) == 4);
+}
+
+TEST_CASE("A slot whose real server just stopped accepting gives way to the next that does") {
+  Program program;
+  program.put_service({.ring = {1, 1, 1, 2}, .hash = {1, 1, 1, 2}});
+  program.put_real_server(1, {.flags = XLB_RS_FORWARD});
+  program.put_real_server(2);
+  for (uint16_t port = 2000; port < 2008; port++)
+    CHECK(receiver_of(program, from_port(port)) == 2);
+  program.put_real_server(1, {.flags = 0});
+  for (uint16_t port = 3000; port < 3032; port++)
+    CHECK(receiver_of(program, from_port(port, kAck)) == 2);
+}
+
+TEST_CASE("The hash keeps a flow on its real server and spreads flows over the slots") {
+  Program program;
+  program.put_service({.ring = {1}, .hash = {1, 2, 3, 4}});
+  for (uint32_t index = 1; index <= 4; index++)
+    program.put_real_server(index);
+  std::map<uint32_t, int> flows;
+  for (uint16_t port = 1000; port < 2000; port++) {
+    const uint32_t chosen = receiver_of(program, from_port(port, kAck));
+    CHECK(receiver_of(program, from_port(port, kPushAck)) == chosen);
+    flows[chosen]++;
+  }
+  for (uint32_t index = 1; index <= 4; index++) {
+    CAPTURE(index);
+    CHECK(flows[index] > 200);
+    CHECK(flows[index] < 300);
+  }
+}
+
+TEST_CASE("The hash depends on every part of the flow") {
+  Program program;
+  std::vector<uint32_t> hash;
+  for (uint32_t index = 1; index <= 60; index++) {
+    hash.push_back(index);
+    program.put_real_server(index);
+  }
+  program.put_service({.ring = {1}, .hash = hash});
+  const Packet base{.flags = kAck};
+  const auto receivers = [&](auto change) {
+    std::set<uint32_t> seen;
+    for (unsigned i = 0; i < 32; i++) {
+      Packet packet = base;
+      change(packet, i);
+      program.put_service(
+          {.address = packet.server, .port = packet.port, .ring = {1}, .hash = hash});
+      seen.insert(receiver_of(program, packet));
+    }
+    return seen.size();
+  };
+  CHECK(receivers([](Packet& p, unsigned i) { p.client += i; }) > 10);
+  CHECK(receivers([](Packet& p, unsigned i) { p.client += i << 24; }) > 10);
+  CHECK(receivers([](Packet& p, unsigned i) { p.client_port = static_cast<uint16_t>(i); }) > 10);
+  CHECK(receivers([](Packet& p, unsigned i) { p.server += i; }) > 10);
+  CHECK(receivers([](Packet& p, unsigned i) { p.port = static_cast<uint16_t>(p.port + i); }) > 10);
+  CHECK(receivers([](Packet& p, unsigned i) { p.id = static_cast<uint16_t>(i); }) == 1);
+  CHECK(receivers([](Packet& p, unsigned i) { p.ttl = static_cast<uint8_t>(64 + i); }) == 1);
+}
+
+TEST_CASE("Two directors hash alike whatever their numbers for services and real servers") {
+  Program one;
+  Program other(2, 1);  // another size of tables too
+  one.put_service({.ring = {1}, .hash = {1, 2, 3, 4}});
+  other.put_service({.id = 12, .ring = {21}, .hash = {21, 22, 23, 24}});
+  for (uint32_t index = 1; index <= 4; index++) {
+    one.put_real_server(index);
+    other.put_real_server(20 + index, {.service_id = 12});
+  }
+  for (uint16_t port = 1000; port < 1200; port++)
+    CHECK(receiver_of(one, from_port(port, kAck)) + 20 ==
+          receiver_of(other, from_port(port, kAck)));
+}
+
+}  // namespace
+}  // namespace xlb::test
