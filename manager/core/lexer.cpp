@@ -5,6 +5,8 @@
 namespace xlb {
 namespace {
 
+constexpr size_t kMostWords = 4096;  // on one line
+
 bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
 }
@@ -52,7 +54,7 @@ void Lexer::advance() {
   }
 }
 
-void Lexer::skip_comment() {
+void Lexer::skip_line() {
   const size_t newline = text_.find('\n', position_);
   const size_t end = newline == std::string_view::npos ? text_.size() : newline;
   column_ += static_cast<uint32_t>(end - position_);
@@ -63,7 +65,7 @@ void Lexer::skip_blanks(bool across_lines, std::vector<LexProblem>& problems) {
   while (!at_end()) {
     const char c = peek();
     if (is_comment(c)) {
-      skip_comment();
+      skip_line();
     } else if (is_blank(c) || (across_lines && c == '\n')) {
       advance();
     } else if (is_junk(c)) {
@@ -106,6 +108,12 @@ void Lexer::read_words(Line& line, std::vector<LexProblem>& problems) {
     skip_blanks(false, problems);
     if (at_end() || peek() == '\n') break;
     if (!braces_are_text && (peek() == '{' || peek() == '}')) break;
+    if (line.words.size() == kMostWords) {
+      problems.push_back(
+          {here(), true, fmt::format("more than {} words on a line", kMostWords), ""});
+      skip_line();
+      break;
+    }
     const bool quote = peek() == '"' || peek() == '\'';
     line.words.push_back(quote ? read_quoted_word(problems)
                                : read_bare_word(braces_are_text, problems));

@@ -62,7 +62,7 @@ class Lexer {
   [[nodiscard]] char peek() const { return text_[position_]; }
   [[nodiscard]] Spot here() const;
   void advance();
-  void skip_comment();
+  void skip_line();  // to its newline
   // Skips blanks, junk and comments; newlines too when `across_lines`.
   void skip_blanks(bool across_lines, std::vector<LexProblem>& problems);
   void read_words(Line& line, std::vector<LexProblem>& problems);

@@ -106,6 +106,22 @@ TEST_CASE("every text ends") {
   }
 }
 
+TEST_CASE("a line has a most number of words, and the next line is read as usual") {
+  std::string text;
+  for (int i = 0; i < 5000; ++i)
+    text += "a ";
+  std::vector<LexProblem> problems;
+  text += "\nb";
+  Lexer lexer(text);
+  Line line;
+  lexer.next(line, problems);
+  CHECK(line.words.size() == 4096);
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].error);
+  lexer.next(line, problems);
+  CHECK(line.words.at(0).text == "b");
+}
+
 TEST_CASE("a command line is split at blanks outside quotes") {
   using Words = std::vector<std::string>;
   CHECK(split_command("/a/b del 10.10.0.3") == Words{"/a/b", "del", "10.10.0.3"});

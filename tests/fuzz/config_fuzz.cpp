@@ -1,0 +1,71 @@
+// Feeds arbitrary bytes to the configuration parser. Beyond not crashing it checks what the daemon
+// relies on: a refusal has an error, an accepted configuration has none and holds to the model's
+// bounds. A file may include itself.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "core/config_parse.h"
+
+namespace {
+
+using namespace xlb;
+
+class OneFile : public SourceReader {
+ public:
+  explicit OneFile(std::string text) : text_(std::move(text)) {}
+  Result<std::string> read(const std::string& path) override {
+    if (path.size() > 3) return fail("cannot read {}", path);
+    return text_;
+  }
+  std::vector<std::string> glob(const std::string& pattern, const std::string&) override {
+    return pattern == "*" ? std::vector<std::string>{"b", "c"} : std::vector{pattern};
+  }
+
+ private:
+  std::string text_;
+};
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+void check_model(const Config& config) {
+  for (const VrrpInstanceConfig& instance : config.vrrp_instances) {
+    require(!instance.interface.empty() && instance.virtual_router_id != 0);
+    require(instance.priority != 0 && instance.advert_interval.count() >= 10);
+    require(instance.auth_password.size() <= 8 && instance.virtual_addresses.size() <= 255);
+    require(!instance.notify || !instance.notify->argv.empty());
+  }
+  for (const VirtualServerConfig& server : config.virtual_servers) {
+    require(server.key.port != 0 && server.key.address.is_v4());
+    for (const RealServerConfig& real : server.real_servers) {
+      require(real.endpoint.port == server.key.port && real.weight >= 0 && real.weight <= 65535);
+      for (const CheckConfig& check : real.checks) {
+        require(check.target.port != 0 && check.timing.delay_loop.count() > 0);
+        require(check.kind != CheckKind::http_get || !check.urls.empty());
+        for (const HttpUrl& url : check.urls)
+          require(!url.path.empty());
+      }
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  OneFile reader(std::string(reinterpret_cast<const char*>(bytes), size));
+  for (const bool strict : {true, false}) {
+    const ParseOutcome outcome = parse_config("a", reader, ParseOptions{strict});
+    bool has_error = false;
+    for (const Diagnostic& diagnostic : outcome.diagnostics) {
+      require(diagnostic.place.line > 0 && diagnostic.place.column > 0);
+      require(to_string(diagnostic).find(diagnostic.text) != std::string::npos);
+      has_error = has_error || diagnostic.severity == Diagnostic::Severity::error;
+    }
+    require(outcome.config.has_value() != has_error);
+    if (outcome.config) check_model(*outcome.config);
+  }
+  return 0;
+}
