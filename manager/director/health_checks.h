@@ -39,7 +39,7 @@ class RealServerChecks {
   struct Running {
     Running(const CheckConfig& check, TimePoint start)
         : config(check), checker(check.timing, start) {}
-    const CheckConfig& config;
+    CheckConfig config;
     Checker checker;
     EventLoop::Timer timer;
     std::unique_ptr<Probe> probe;

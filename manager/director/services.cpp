@@ -20,10 +20,10 @@ Services::Services(EventLoop& loop, ProbeContext& probes, NextHops& next_hops,
     : loop_(loop), probes_(probes), next_hops_(next_hops), changed_(std::move(changed)) {
   for (const VirtualServerConfig& config : virtual_servers) {
     VirtualServer service;
-    service.config = &config;
+    service.config = config;
     service.real_servers.resize(config.real_servers.size());
     for (size_t i = 0; i < config.real_servers.size(); ++i) {
-      service.real_servers[i].config = &config.real_servers[i];
+      service.real_servers[i].config = config.real_servers[i];
     }
     virtual_servers_.push_back(std::move(service));
   }
@@ -33,7 +33,7 @@ void Services::start() {
   TimePoint when = loop_.now();
   for (VirtualServer& service : virtual_servers_) {
     for (RealServer& real_server : service.real_servers) {
-      next_hops_.want(real_server.config->endpoint.address);
+      next_hops_.want(real_server.config.endpoint.address);
       start_checks(service, real_server, when);
       when += kFirstAttemptSpread;
     }
@@ -42,8 +42,8 @@ void Services::start() {
 
 void Services::start_checks(VirtualServer& service, RealServer& real_server, TimePoint when) {
   real_server.checks = std::make_unique<RealServerChecks>(
-      loop_, probes_, real_server.config->checks, when,
-      [this, key = service.config->key, endpoint = real_server.config->endpoint](
+      loop_, probes_, real_server.config.checks, when,
+      [this, key = service.config.key, endpoint = real_server.config.endpoint](
           const CheckConfig& check, const ProbeResult& result, bool verdict_changed) {
         if (!verdict_changed) return;
         log::notice("{}: {} of real server {} {}: {}", key, name_of(check.kind), endpoint,
@@ -60,7 +60,7 @@ void Services::check_all_now() {
 }
 
 void Services::judge_one(const VirtualServer& service, RealServer& real_server) {
-  const NextHops::Answer answer = next_hops_.find(real_server.config->endpoint.address);
+  const NextHops::Answer answer = next_hops_.find(real_server.config.endpoint.address);
   RealServerFacts& facts = real_server.facts;
   facts.local = answer.local;
   facts.healthy = real_server.checks->healthy();
@@ -71,11 +71,11 @@ void Services::judge_one(const VirtualServer& service, RealServer& real_server) 
   facts.last_known_mac = answer.last_known_mac;
 
   const RealServerVerdict before =
-      std::exchange(real_server.verdict, judge(*real_server.config, facts));
+      std::exchange(real_server.verdict, judge(real_server.config, facts));
   const bool first = !std::exchange(real_server.judged, true);
   const bool differs = before.availability != real_server.verdict.availability;
   if (!first && differs) {
-    log::notice("{}: real server {} is {}: {}", service.config->key, real_server.config->endpoint,
+    log::notice("{}: real server {} is {}: {}", service.config.key, real_server.config.endpoint,
                 name_of(real_server.verdict.availability), real_server.verdict.reason);
   }
 }
@@ -88,7 +88,7 @@ ForwardingTable Services::judge_all(std::span<const MacAddress> directors) {
       judge_one(service, real_server);
       facts.push_back(real_server.facts);
     }
-    table.virtual_servers.push_back(desired_forwarding(*service.config, facts, directors));
+    table.virtual_servers.push_back(desired_forwarding(service.config, facts, directors));
   }
   return table;
 }
@@ -98,7 +98,7 @@ std::vector<LocalService> Services::local_services() const {
   for (const VirtualServer& service : virtual_servers_) {
     for (const RealServer& real_server : service.real_servers) {
       if (!real_server.facts.local) continue;
-      result.push_back({service.config->key, real_server.config->endpoint});
+      result.push_back({service.config.key, real_server.config.endpoint});
       break;  // a second address of this host would only repeat the match
     }
   }
@@ -108,9 +108,9 @@ std::vector<LocalService> Services::local_services() const {
 Status::RealServer Services::status_of(const RealServer& real_server,
                                        const RealServerCounters* counters) const {
   Status::RealServer result;
-  result.endpoint = real_server.config->endpoint;
+  result.endpoint = real_server.config.endpoint;
   result.forward = real_server.facts.local ? "Local" : "Route";
-  result.weight = real_server.config->weight;
+  result.weight = real_server.config.weight;
   result.state = name_of(real_server.verdict.availability);
   // The words of a check change with every attempt; only a state needs a judgement.
   const std::string text = real_server.checks->text();
@@ -133,7 +133,7 @@ Status::RealServer Services::status_of(const RealServer& real_server,
 std::vector<Status::VirtualServer> Services::status(const DataplaneCounters& counters) const {
   std::vector<Status::VirtualServer> result;
   for (const VirtualServer& service : virtual_servers_) {
-    const VirtualServerConfig& config = *service.config;
+    const VirtualServerConfig& config = service.config;
     Status::VirtualServer entry;
     entry.key = config.key;
     entry.scheduler = name_of(config.scheduler);
@@ -151,7 +151,7 @@ std::vector<Status::VirtualServer> Services::status(const DataplaneCounters& cou
       if (has_counters) {
         const auto found = std::find_if(
             counted->real_servers.begin(), counted->real_servers.end(),
-            [&](const auto& item) { return item.endpoint == real_server.config->endpoint; });
+            [&](const auto& item) { return item.endpoint == real_server.config.endpoint; });
         if (found != counted->real_servers.end()) numbers = &*found;
       }
       entry.real_servers.push_back(status_of(real_server, numbers));

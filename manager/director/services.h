@@ -42,14 +42,14 @@ class Services {
 
  private:
   struct RealServer {
-    const RealServerConfig* config = nullptr;
+    RealServerConfig config;
     std::unique_ptr<RealServerChecks> checks;
     RealServerFacts facts;
     RealServerVerdict verdict;
     bool judged = false;
   };
   struct VirtualServer {
-    const VirtualServerConfig* config = nullptr;
+    VirtualServerConfig config;  // its real servers' configurations are those below
     std::vector<RealServer> real_servers;
   };
 

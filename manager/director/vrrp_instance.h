@@ -40,7 +40,6 @@ struct VrrpSurroundings {
 
 class VrrpInstance {
  public:
-  // `config` must outlive the instance.
   VrrpInstance(const VrrpSurroundings& surroundings, const VrrpInstanceConfig& config);
   VrrpInstance(const VrrpInstance&) = delete;
   VrrpInstance& operator=(const VrrpInstance&) = delete;
@@ -84,7 +83,7 @@ class VrrpInstance {
   void fault(const std::string& reason);
 
   VrrpSurroundings around_;
-  const VrrpInstanceConfig& config_;
+  VrrpInstanceConfig config_;
   vrrp::VirtualRouter router_;
   vrrp::Expectation expected_;
   EventLoop::Timer timer_;
