@@ -50,7 +50,7 @@ sockaddr_in to_sockaddr(const Endpoint& endpoint) {
 UniqueFd make_socket(int type, int wait_ms = 5000) {
   UniqueFd result(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
   REQUIRE(result.valid());
-  const timeval bound{.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+  const timeval bound{.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000L};
   REQUIRE(::setsockopt(result.get(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound) == 0);
   REQUIRE(::setsockopt(result.get(), SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound) == 0);
   return result;
