@@ -28,7 +28,7 @@ inline const IpAddress kVirtual = IpAddress::v4(10, 10, 0, 3);
 inline constexpr unsigned kLoopback = 1;  // where BPF_PROG_TEST_RUN says that packets come in
 inline constexpr uint32_t kSmallTable = 4096;
 
-#define ROOT_TEST_CASE(name) TEST_CASE(name* doctest::skip(geteuid() != 0))
+#define ROOT_TEST_CASE(name) TEST_CASE((name)*doctest::skip(geteuid() != 0))
 
 inline bool run(const std::string& command) {
   return std::system((command + " >/dev/null 2>&1").c_str()) == 0;  // NOLINT
