@@ -215,10 +215,10 @@ TEST_CASE("nat table: a table of another shape is replaced, a refused change say
   const NetworkNamespace host;
   const Inside inside(host);
   run("nft add table ip xlb && nft add chain ip xlb prerouting "
-      "'{ type filter hook forward priority 7; }'");
+      "'{ type filter hook input priority 7; }'");
   const auto table = open_table();
   must(table->apply(render_local_delivery(kServices)));
-  CHECK(test::output_of("nft list table ip xlb").find("hook forward") == std::string::npos);
+  CHECK(test::output_of("nft list table ip xlb").find("hook input") == std::string::npos);
 
   const std::string before = test::output_of("nft list table ip xlb");
   const auto refused = table->apply("add rule ip xlb nosuch accept\n");
