@@ -40,7 +40,7 @@ std::string table(const std::vector<Row>& rows) {
   return result;
 }
 
-std::string or_dash(std::string cell) {
+std::string or_dash(const std::string& cell) {
   return cell.empty() ? "-" : cell;
 }
 

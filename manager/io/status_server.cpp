@@ -1,9 +1,9 @@
 #include "io/status_server.h"
 
 #include <httplib.h>
-#include <signal.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <string>
