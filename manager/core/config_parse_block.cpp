@@ -71,9 +71,6 @@ void BlockReader::push(BlockKind kind, const Line& head) {
   open_.push_back({kind, head.spot, head.opens ? head.brace : head.spot, title_of(head)});
 }
 
-// --- lines
-// -----------------------------------------------------------------------------------------
-
 // The next line of the innermost open block; false, and that block is no longer open, at its end.
 bool BlockReader::next(Line& line) {
   if (has_put_back_) {
@@ -165,9 +162,6 @@ bool BlockReader::next_at_top_level(Line& line) {
   }
 }
 
-// --- blocks
-// ----------------------------------------------------------------------------------------
-
 void BlockReader::read_top_level(const Act& act) {
   std::vector<const Keyword*> seen;
   Line line;
@@ -256,16 +250,10 @@ void BlockReader::skip(BlockKind kind, const Line& head) {
     }
     const BlockKind inner =
         keyword == nullptr || keyword->opens == BlockKind::none ? BlockKind::lines : keyword->opens;
-    if (line.opens) {
-      push(inner, line);
-    } else if (inner != BlockKind::lines && has_its_brace(*keyword, line)) {
-      push(inner, line);
-    }
+    const bool opens = line.opens || (inner != BlockKind::lines && has_its_brace(*keyword, line));
+    if (opens) push(inner, line);
   }
 }
-
-// --- what is not acted on
-// --------------------------------------------------------------------------
 
 void BlockReader::reject_stray_brace(const Line& line) {
   problems_.error(line.brace, "this `{` follows no word");

@@ -21,9 +21,6 @@ std::optional<microseconds> read_time(Sections& sections, const Line& line, micr
   return sections.values.time(*word, arguments.keyword().text, least, kLongestTime);
 }
 
-// --- url
-// -------------------------------------------------------------------------------------------
-
 void read_path(Sections& sections, HttpUrl& url, const Line& line) {
   Arguments arguments(line, sections.problems);
   const Word* word = arguments.take("a path");
@@ -109,9 +106,6 @@ void read_url(Sections& sections, CheckDraft& draft, const Line& line) {
   if (!has_path) sections.problems.error(spot, "this url has no path", "path /index.html");
   draft.config.urls.push_back(std::move(url));
 }
-
-// --- checks
-// ----------------------------------------------------------------------------------------
 
 void read_connect_ip(Sections& sections, CheckDraft& draft, const Line& line) {
   Arguments arguments(line, sections.problems);

@@ -44,9 +44,6 @@ constexpr WordReader<GlobalSettings> kGlobalWords[] = {
     {"vrrp_garp_master_delay", read_garp_master_delay},
 };
 
-// --- xlb
-// -------------------------------------------------------------------------------------------
-
 constexpr NumberRange kFlowTableSize{1024, 16'777'216};
 
 void read_attach_mode(Sections& sections, XlbSettings& xlb, const Line& line) {

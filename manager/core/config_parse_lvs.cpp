@@ -51,9 +51,6 @@ std::optional<int> read_weight_value(Sections& sections, const Line& line) {
   return static_cast<int>(*weight);
 }
 
-// --- real_server
-// -----------------------------------------------------------------------------------
-
 void read_real_weight(Sections& sections, RealServerDraft& draft, const Line& line) {
   draft.weight = read_weight_value(sections, line);
 }
@@ -102,9 +99,6 @@ void read_real_server(Sections& sections, VirtualServerDraft& server, const Line
   read_section<RealServerDraft>(sections, BlockKind::real_server, head, draft, kRealServerWords);
   server.real_servers.push_back(std::move(draft));
 }
-
-// --- virtual_server
-// --------------------------------------------------------------------------------
 
 void read_scheduler(Sections& sections, VirtualServerDraft& draft, const Line& line) {
   Arguments arguments(line, sections.problems);
@@ -218,9 +212,6 @@ void read_virtual_server_head(Sections& sections, VirtualServerDraft& draft, con
   if (port) draft.config.key.port = *port;
   draft.valid = value.has_value() && port.has_value();
 }
-
-// --- inheritance and rules
-// -------------------------------------------------------------------------
 
 template <typename T>
 void inherit(std::optional<T>& value, const std::optional<T>& outer) {

@@ -39,9 +39,6 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
-// --- arguments
-// -------------------------------------------------------------------------------------
-
 Arguments::~Arguments() {
   if (at_end()) return;
   const Word& word = line_.words[next_];
@@ -58,9 +55,6 @@ const Word* Arguments::take(std::string_view what) {
 const Word* Arguments::take_if_any() {
   return at_end() ? nullptr : &line_.words[next_++];
 }
-
-// --- numbers and times
-// -----------------------------------------------------------------------------
 
 // Digits to the end, or an error that names what follows them.
 bool ValueReader::is_number(const Word& word, std::string_view keyword, std::string_view digits,
@@ -122,9 +116,6 @@ std::optional<std::chrono::microseconds> ValueReader::time(const Word& word,
                   range);
   return std::nullopt;
 }
-
-// --- addresses
-// -------------------------------------------------------------------------------------
 
 std::optional<IpAddress> ValueReader::ipv4(const Word& word, std::string_view keyword) {
   const auto address = IpAddress::parse(word.text);
@@ -191,9 +182,6 @@ std::optional<Endpoint> ValueReader::endpoint(const Word& word, std::string_view
   if (!address || !port_number) return std::nullopt;
   return Endpoint{*address, *port_number};
 }
-
-// --- names
-// -----------------------------------------------------------------------------------------
 
 std::optional<size_t> ValueReader::choice(const Word& word, std::string_view what,
                                           std::span<const std::string_view> choices) {

@@ -103,9 +103,6 @@ void read_notify(Sections& sections, VrrpDraft& draft, const Line& line) {
   if (auto script = sections.values.script(arguments)) draft.config.*kMember = std::move(*script);
 }
 
-// --- authentication
-// --------------------------------------------------------------------------------
-
 void read_auth_type(Sections& sections, VrrpDraft& draft, const Line& line) {
   static constexpr std::string_view kTypes[] = {"PASS", "AH"};
   Arguments arguments(line, sections.problems);
@@ -158,9 +155,6 @@ constexpr WordReader<VrrpDraft> kVrrpWords[] = {
     {"notify_stop", read_notify<&VrrpInstanceConfig::notify_stop>},
     {"notify", read_notify<&VrrpInstanceConfig::notify>},
 };
-
-// --- defaults and rules
-// ----------------------------------------------------------------------------
 
 void finish_advert_interval(Problems& problems, VrrpDraft& draft) {
   VrrpInstanceConfig& config = draft.config;

@@ -329,7 +329,7 @@ TEST_CASE("includes that run in circles or multiply are refused") {
     const std::string next = std::to_string(i + 1);
     chain.files[std::to_string(i)] = "include " + next + "\n";
     doubling.files[std::to_string(i)] =
-        i < 14 ? "include " + next + "\ninclude " + next + "\n" : "# end\n";
+        i < 14 ? fmt::format("include {0}\ninclude {0}\n", next) : "# end\n";
   }
   CHECK(contains(report(parse_config("0", chain, ParseOptions{})), "files deep"));
   CHECK(contains(report(parse_config("0", doubling, ParseOptions{})), "too large"));
