@@ -7,20 +7,32 @@
 namespace xlb {
 namespace {
 
-// Both base chains keep their hook over all changes: only their rules are replaced. Deleting the
+// The base chains keep their hook over all changes: only their rules are replaced. Deleting the
 // table instead would reset the connections that it translates.
 constexpr std::string_view kFrame =
     "add table ip xlb\n"
     "add chain ip xlb prerouting { type nat hook prerouting priority dstnat; policy accept; }\n"
     "add chain ip xlb output { type nat hook output priority -100; policy accept; }\n"
+    "add chain ip xlb forward { type filter hook forward priority filter; policy accept; }\n"
     "flush chain ip xlb prerouting\n"
-    "flush chain ip xlb output\n";
+    "flush chain ip xlb output\n"
+    "flush chain ip xlb forward\n";
 
-std::string rule(std::string_view chain, const LocalService& local) {
-  return fmt::format(
-      "add rule ip xlb {} ip daddr {} {} dport {} counter dnat to {} comment \"{}\"\n", chain,
-      local.service.address, local.service.protocol == Protocol::tcp ? "tcp" : "udp",
-      local.service.port, local.own, local.service);
+std::string match(const LocalService& local) {
+  return fmt::format("ip daddr {} {} dport {} counter", local.service.address,
+                     local.service.protocol == Protocol::tcp ? "tcp" : "udp", local.service.port);
+}
+
+std::string delivery(std::string_view chain, const LocalService& local) {
+  return fmt::format("add rule ip xlb {} {} dnat to {} comment \"{}\"\n", chain, match(local),
+                     local.own, local.service);
+}
+
+// Connection tracking translates no packet that it holds invalid, such as a late FIN. On a host
+// that routes and does not own the VIP such a packet would go back to the director it came from.
+std::string no_return(const LocalService& local) {
+  return fmt::format("add rule ip xlb forward {} drop comment \"{}\"\n", match(local),
+                     local.service);
 }
 
 }  // namespace
@@ -42,8 +54,10 @@ std::string render_local_delivery(std::span<const LocalService> services) {
   std::string text(kFrame);
   for (const std::string_view chain : {"prerouting", "output"}) {
     for (const LocalService& local : sorted)
-      text += rule(chain, local);
+      text += delivery(chain, local);
   }
+  for (const LocalService& local : sorted)
+    text += no_return(local);
   return text;
 }
 

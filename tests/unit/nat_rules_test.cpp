@@ -16,8 +16,10 @@ const std::string kEmptyTable =
     "add table ip xlb\n"
     "add chain ip xlb prerouting { type nat hook prerouting priority dstnat; policy accept; }\n"
     "add chain ip xlb output { type nat hook output priority -100; policy accept; }\n"
+    "add chain ip xlb forward { type filter hook forward priority filter; policy accept; }\n"
     "flush chain ip xlb prerouting\n"
-    "flush chain ip xlb output\n";
+    "flush chain ip xlb output\n"
+    "flush chain ip xlb forward\n";
 
 TEST_CASE("nat rules: a local service is translated on arrival and for the host's own processes") {
   const std::vector<LocalService> services = {
@@ -33,7 +35,11 @@ TEST_CASE("nat rules: a local service is translated on arrival and for the host'
             "add rule ip xlb output ip daddr 10.10.0.3 udp dport 53 counter dnat to "
             "10.10.0.1:53 comment \"UDP 10.10.0.3:53\"\n"
             "add rule ip xlb output ip daddr 10.10.0.3 tcp dport 80 counter dnat to "
-            "10.10.0.1:80 comment \"TCP 10.10.0.3:80\"\n");
+            "10.10.0.1:80 comment \"TCP 10.10.0.3:80\"\n"
+            "add rule ip xlb forward ip daddr 10.10.0.3 udp dport 53 counter drop "
+            "comment \"UDP 10.10.0.3:53\"\n"
+            "add rule ip xlb forward ip daddr 10.10.0.3 tcp dport 80 counter drop "
+            "comment \"TCP 10.10.0.3:80\"\n");
 }
 
 TEST_CASE("nat rules: no services empty the table") {
