@@ -79,14 +79,17 @@ def test_connection_survives_its_frames_moving_to_the_other_director(lab):
     assert max(forwarded(lab, capture).values()) == 1
 
 
-def hand_made(lab, count, source_mac, destination_mac, base_id=1000):
-    """TCP and UDP packets with an IP id each of their own, as the router would send them."""
+FIRST_ID = 1000  # the clients' own resets have id 0
+
+
+def hand_made(count, source_mac, destination_mac):
+    """TCP packets of every kind with an IP id each of their own, as the router would send them."""
     from scapy.layers.inet import IP, TCP
     from scapy.layers.l2 import Ether
 
     kinds = ["S", "A", "PA", "FA", "R"]
     return [bytes(Ether(src=source_mac, dst=destination_mac)
-                  / IP(src=f"10.20.1.{1 + number % 100}", dst=VIP, id=base_id + number, ttl=60)
+                  / IP(src=f"10.20.1.{1 + number % 100}", dst=VIP, id=FIRST_ID + number, ttl=60)
                   / TCP(sport=20000 + number, dport=80, flags=kinds[number % len(kinds)], seq=number))
             for number in range(count)]
 
@@ -101,19 +104,21 @@ def send(host, frames):
 
 def ids_forwarded(lab, capture):
     return Counter(frame.ip_id for frame in capture.ipv4(
-        lambda frame: frame.port in (lab.n1.port, lab.n2.port) and not frame.leaving and frame.destination == VIP))
+        lambda frame: frame.port in (lab.n1.port, lab.n2.port) and not frame.leaving and frame.destination == VIP
+        and frame.ip_id >= FIRST_ID))
 
 
 def ids_arrived(host, capture):
     return Counter(frame.ip_id for frame in capture.ipv4(
-        lambda frame: frame.port == host.port and frame.leaving and frame.destination == VIP))
+        lambda frame: frame.port == host.port and frame.leaving and frame.destination == VIP
+        and frame.ip_id >= FIRST_ID))
 
 
 def test_frames_sent_by_hand_to_the_standby_are_forwarded_at_most_once(lab):
     lab.web("n1")
     lab.web("n2")
     opposite_weights(lab)
-    frames = hand_made(lab, 200, lab.router.mac(), lab.n2.mac())
+    frames = hand_made(200, lab.router.mac(), lab.n2.mac())
     with Capture(lab.switch, lab.n1, lab.n2) as capture:
         send(lab.router, frames)
         wait_until(lambda: len(ids_arrived(lab.n2, capture)) == 200, 5, "all frames arrive at the standby")
@@ -128,7 +133,7 @@ def test_frames_from_a_director_are_never_balanced_again(lab):
     lab.web("n1")
     lab.web("n2")
     opposite_weights(lab)
-    frames = hand_made(lab, 100, lab.n1.mac(), lab.n2.mac())
+    frames = hand_made(100, lab.n1.mac(), lab.n2.mac())
     with Capture(lab.switch, lab.n1, lab.n2) as capture:
         # From the router's port, with the first director's MAC as source.
         send(lab.router, frames)
@@ -141,7 +146,7 @@ def test_frames_for_another_mac_are_left_alone(lab):
     lab.web("n1")
     lab.web("n2")
     lab.pair(CONFIG)
-    frames = hand_made(lab, 50, lab.router.mac(), "02:00:00:00:00:99")
+    frames = hand_made(50, lab.router.mac(), "02:00:00:00:00:99")
     with Capture(lab.switch, lab.n1, lab.n2) as capture:
         send(lab.router, frames)
         wait_until(lambda: len(ids_arrived(lab.n2, capture)) == 50 and len(ids_arrived(lab.n1, capture)) == 50, 5,
@@ -155,7 +160,7 @@ def test_packet_whose_ttl_ends_here_is_dropped_and_counted(lab):
     master, _ = lab.pair(dataclasses.replace(CONFIG, weights={"n1": 0, "n2": 1}))
     from scapy.layers.inet import IP, TCP
     from scapy.layers.l2 import Ether
-    frame = bytes(Ether(src=lab.router.mac(), dst=lab.n1.mac()) / IP(src="10.20.1.1", dst=VIP, ttl=1, id=7)
+    frame = bytes(Ether(src=lab.router.mac(), dst=lab.n1.mac()) / IP(src="10.20.1.1", dst=VIP, ttl=1, id=FIRST_ID)
                   / TCP(sport=30000, dport=80, flags="S"))
 
     def dropped():

@@ -135,10 +135,10 @@ class Director:
         return time.monotonic() - started
 
     def wait_forwarding(self, timeout=5):
-        """Every real server is usable: up, and its MAC known where frames are sent to it."""
+        """Every real server is usable: up (or draining, with weight 0), and its MAC known where frames go to it."""
 
         def usable():
-            return all(real_server["state"] == "up" for service in self.status()["virtual_servers"]
+            return all(real_server["state"] in ("up", "draining") for service in self.status()["virtual_servers"]
                        for real_server in service["real_servers"])
 
         wait_until(usable, timeout, f"every real server is up for xlbd on {self.name}")

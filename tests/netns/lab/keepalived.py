@@ -1,7 +1,5 @@
 """keepalived as the other director: VRRP only (-P), as it runs where the kernel has no IPVS."""
 
-import signal
-
 from .process import Process, wait_until
 
 
@@ -26,8 +24,10 @@ class Keepalived:
         wait_until(lambda: vrrp.exists() and vrrp.read_text().strip(), 5, "keepalived runs")
         return self
 
-    def stop(self):
-        self._process.signal(signal.SIGTERM)
+    def signal(self, number):
+        self._process.signal(number)
+
+    def wait_end(self):
         self._process.wait(10)
 
     def kill(self):

@@ -103,7 +103,8 @@ class Topology:
         self.switch.ip("link", "set", "dev", port, "master", "br0", "up")
         host.ip("link", "set", "dev", "lo", "up")
         if macvlan:
-            host.ip("link", "set", "dev", uplink, "up")
+            # Only the device on top answers ARP for the host's addresses.
+            host.ip("link", "set", "dev", uplink, "arp", "off", "up")
             host.ip("link", "add", "name", "eth0", "link", uplink, "type", "macvlan", "mode", "bridge")
         host.ip("addr", "add", f"{address}/24", "dev", "eth0")
         host.ip("link", "set", "dev", "eth0", "up")
