@@ -28,6 +28,8 @@ struct ScriptCommand {
   std::string user;  // empty: global script_user, else root
   std::string group;
   Place place;
+
+  bool operator==(const ScriptCommand&) const = default;
 };
 
 enum class VrrpVersion : uint8_t { v2 = 2, v3 = 3 };
@@ -61,6 +63,8 @@ struct VrrpInstanceConfig {
   std::optional<ScriptCommand> notify_fault;
   std::optional<ScriptCommand> notify_stop;
   std::optional<ScriptCommand> notify;  // run with "INSTANCE" name STATE priority appended
+
+  bool operator==(const VrrpInstanceConfig&) const = default;
 };
 
 // A check's timing, after inheritance virtual_server -> real_server -> checker.
@@ -69,11 +73,15 @@ struct CheckTiming {
   std::chrono::microseconds connect_timeout{std::chrono::seconds(5)};
   int retry = 1;  // failures tolerated after the first one before the server is down
   std::chrono::microseconds delay_before_retry{std::chrono::seconds(1)};
+
+  bool operator==(const CheckTiming&) const = default;
 };
 
 struct StatusCodeRange {
   int first = 200;
   int last = 299;
+
+  bool operator==(const StatusCodeRange&) const = default;
 };
 
 struct HttpUrl {
@@ -81,6 +89,8 @@ struct HttpUrl {
   std::optional<std::string> md5_digest;      // 32 lower-case hex digits
   std::vector<StatusCodeRange> status_codes;  // empty: 200-299
   Place place;
+
+  bool operator==(const HttpUrl&) const = default;
 };
 
 enum class CheckKind : uint8_t { http_get, tcp };
@@ -92,6 +102,8 @@ struct CheckConfig {
   CheckTiming timing;
   std::vector<HttpUrl> urls;  // http_get: at least one
   Place place;
+
+  bool operator==(const CheckConfig&) const = default;
 };
 
 struct RealServerConfig {
@@ -99,6 +111,8 @@ struct RealServerConfig {
   int weight = 1;  // 0..65535
   std::vector<CheckConfig> checks;
   Place place;
+
+  bool operator==(const RealServerConfig&) const = default;
 };
 
 struct VirtualServerConfig {
@@ -108,6 +122,8 @@ struct VirtualServerConfig {
   std::optional<std::chrono::seconds> persistence_timeout;
   std::vector<RealServerConfig> real_servers;
   Place place;
+
+  bool operator==(const VirtualServerConfig&) const = default;
 };
 
 enum class AttachMode : uint8_t { automatic, native, generic, none };
@@ -118,11 +134,13 @@ struct XlbSettings {
   AttachMode attach_mode = AttachMode::automatic;
   std::vector<std::string> interfaces;  // empty: the vrrp_instance interfaces
   Place interfaces_place;
-  uint32_t flow_table_size = 1048576;   // connections remembered
+  uint32_t flow_table_size = 1048576;  // connections remembered
   LocalDelivery local_delivery = LocalDelivery::nat;
   std::vector<IpAddress> peers;
   std::optional<Endpoint> status_listen =
       Endpoint{IpAddress::v4(127, 0, 0, 1), 9780};  // nullopt: none
+
+  bool operator==(const XlbSettings&) const = default;
 };
 
 struct GlobalSettings {
@@ -131,6 +149,8 @@ struct GlobalSettings {
   std::string script_group;
   std::chrono::milliseconds script_timeout{
       60'000};  // notify scripts are killed after it (xlb's own bound)
+
+  bool operator==(const GlobalSettings&) const = default;
 };
 
 struct Config {
