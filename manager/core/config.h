@@ -6,6 +6,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/types.h"
@@ -22,12 +23,24 @@ struct Place {
   auto operator<=>(const Place&) const = default;
 };
 
+// The place of something that was said: no part of its value, so two configurations that differ in
+// nothing else are equal.
+struct Origin : Place {
+  Origin() = default;
+  explicit Origin(Place place) : Place(std::move(place)) {}
+  Origin& operator=(Place place) {
+    static_cast<Place&>(*this) = std::move(place);
+    return *this;
+  }
+  bool operator==(const Origin&) const { return true; }
+};
+
 // A command as argv; argv[0] is the program. Never run through a shell.
 struct ScriptCommand {
   std::vector<std::string> argv;
   std::string user;  // empty: global script_user, else root
   std::string group;
-  Place place;
+  Origin place;
 
   bool operator==(const ScriptCommand&) const = default;
 };
@@ -45,9 +58,9 @@ struct VirtualAddress {
 
 struct VrrpInstanceConfig {
   std::string name;
-  Place place;
+  Origin place;
   std::string interface;
-  Place interface_place;
+  Origin interface_place;
   uint8_t virtual_router_id = 0;  // 1..255
   uint8_t priority = 100;         // 1..255; 255 = address owner
   VrrpVersion version = VrrpVersion::v2;
@@ -88,7 +101,7 @@ struct HttpUrl {
   std::string path;
   std::optional<std::string> md5_digest;      // 32 lower-case hex digits
   std::vector<StatusCodeRange> status_codes;  // empty: 200-299
-  Place place;
+  Origin place;
 
   bool operator==(const HttpUrl&) const = default;
 };
@@ -101,7 +114,7 @@ struct CheckConfig {
   Endpoint target;  // connect_ip and connect_port, default: the real server's
   CheckTiming timing;
   std::vector<HttpUrl> urls;  // http_get: at least one
-  Place place;
+  Origin place;
 
   bool operator==(const CheckConfig&) const = default;
 };
@@ -110,7 +123,7 @@ struct RealServerConfig {
   Endpoint endpoint;
   int weight = 1;  // 0..65535
   std::vector<CheckConfig> checks;
-  Place place;
+  Origin place;
 
   bool operator==(const RealServerConfig&) const = default;
 };
@@ -121,7 +134,7 @@ struct VirtualServerConfig {
   ForwardingMethod method = ForwardingMethod::direct_routing;
   std::optional<std::chrono::seconds> persistence_timeout;
   std::vector<RealServerConfig> real_servers;
-  Place place;
+  Origin place;
 
   bool operator==(const VirtualServerConfig&) const = default;
 };
@@ -133,7 +146,7 @@ enum class LocalDelivery : uint8_t { nat, loopback };
 struct XlbSettings {
   AttachMode attach_mode = AttachMode::automatic;
   std::vector<std::string> interfaces;  // empty: the vrrp_instance interfaces
-  Place interfaces_place;
+  Origin interfaces_place;
   uint32_t flow_table_size = 1048576;  // connections remembered
   LocalDelivery local_delivery = LocalDelivery::nat;
   std::vector<IpAddress> peers;

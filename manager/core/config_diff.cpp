@@ -1,0 +1,142 @@
+#include "core/config_diff.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace xlb {
+namespace {
+
+class Differences {
+ public:
+  std::vector<std::string> take() { return std::move(lines_); }
+
+  void changed(std::string_view what) { add('~', what); }
+
+  template <typename Value>
+  void value(std::string_view object, std::string_view name, const Value& from, const Value& to) {
+    if (from != to) changed(fmt::format("{}: {} {} -> {}", object, name, from, to));
+  }
+
+  // Pairs the items by key: what is only in one list is removed or added, what is in both is
+  // compared.
+  template <typename Item, typename Key, typename Name, typename Compare>
+  void list(const std::vector<Item>& from, const std::vector<Item>& to, Key key, Name name,
+            Compare compare) {
+    const auto find = [&](const std::vector<Item>& items, const Item& wanted) {
+      return std::find_if(items.begin(), items.end(),
+                          [&](const Item& item) { return key(item) == key(wanted); });
+    };
+    for (const Item& item : from) {
+      if (find(to, item) == to.end()) add('-', name(item));
+    }
+    for (const Item& item : to) {
+      const auto before = find(from, item);
+      if (before == from.end()) {
+        add('+', name(item));
+      } else {
+        compare(*before, item);
+      }
+    }
+  }
+
+ private:
+  void add(char sign, std::string_view what) { lines_.push_back(fmt::format("{} {}", sign, what)); }
+
+  std::vector<std::string> lines_;
+};
+
+void compare_routers(Differences& result, const VrrpInstanceConfig& from,
+                     const VrrpInstanceConfig& to) {
+  const std::string object = "vrrp_instance " + to.name;
+  if (!same_router(from, to)) {
+    result.changed(object + ": another virtual router: stopped, and started anew");
+    return;
+  }
+  result.value(object, "priority", from.priority, to.priority);
+  result.value(object, "advert_int", fmt::format("{} ms", from.advert_interval.count()),
+               fmt::format("{} ms", to.advert_interval.count()));
+  result.value(object, "preempt", from.preempt, to.preempt);
+  result.list(
+      from.virtual_addresses, to.virtual_addresses, [](const auto& item) { return item; },
+      [&](const VirtualAddress& item) {
+        const std::string device = item.device.empty() ? "" : " dev " + item.device;
+        return fmt::format("{}: address {}{}", object, item.address, device);
+      },
+      [](const auto&, const auto&) {});
+  VrrpInstanceConfig rest = from;
+  rest.priority = to.priority;
+  rest.advert_interval = to.advert_interval;
+  rest.preempt = to.preempt;
+  rest.virtual_addresses = to.virtual_addresses;
+  if (rest != to) result.changed(object + ": other words");
+}
+
+void compare_real_servers(Differences& result, const std::string& service,
+                          const RealServerConfig& from, const RealServerConfig& to) {
+  const std::string object = fmt::format("{}: real server {}", service, to.endpoint);
+  result.value(object, "weight", from.weight, to.weight);
+  if (from.checks != to.checks) result.changed(object + ": checks");
+  RealServerConfig rest = from;
+  rest.weight = to.weight;
+  rest.checks = to.checks;
+  if (rest != to) result.changed(object + ": other words");
+}
+
+void compare_services(Differences& result, const VirtualServerConfig& from,
+                      const VirtualServerConfig& to) {
+  const std::string object = to.key.to_string();
+  const auto seconds = [](const VirtualServerConfig& service) {
+    return service.persistence_timeout ? service.persistence_timeout->count() : 0;
+  };
+  result.value(object, "scheduler", name_of(from.scheduler), name_of(to.scheduler));
+  result.value(object, "persistence_timeout", seconds(from), seconds(to));
+  result.list(
+      from.real_servers, to.real_servers, [](const auto& item) { return item.endpoint; },
+      [&](const auto& item) {
+        return fmt::format("{}: real server {} weight {}", object, item.endpoint, item.weight);
+      },
+      [&](const auto& before, const auto& after) {
+        compare_real_servers(result, object, before, after);
+      });
+  VirtualServerConfig rest = from;
+  rest.scheduler = to.scheduler;
+  rest.persistence_timeout = to.persistence_timeout;
+  rest.real_servers = to.real_servers;
+  if (rest != to) result.changed(object + ": other words");
+}
+
+}  // namespace
+
+std::vector<std::string> differences(const Config& from, const Config& to) {
+  Differences result;
+  result.list(
+      from.vrrp_instances, to.vrrp_instances, [](const auto& item) { return item.name; },
+      [](const auto& item) { return "vrrp_instance " + item.name; },
+      [&](const auto& before, const auto& after) { compare_routers(result, before, after); });
+  result.list(
+      from.virtual_servers, to.virtual_servers, [](const auto& item) { return item.key; },
+      [](const auto& item) { return "virtual_server " + item.key.to_string(); },
+      [&](const auto& before, const auto& after) { compare_services(result, before, after); });
+  if (from.xlb != to.xlb) result.changed("xlb block");
+  if (from.global != to.global) result.changed("global_defs");
+  return result.take();
+}
+
+bool same_router(const VrrpInstanceConfig& one, const VrrpInstanceConfig& other) {
+  return one.interface == other.interface && one.virtual_router_id == other.virtual_router_id &&
+         one.version == other.version && one.auth_password == other.auth_password;
+}
+
+std::vector<std::string> needs_restart(const Config& from, const Config& to) {
+  std::vector<std::string> result;
+  const auto say = [&](bool differs, std::string_view word) {
+    if (differs) result.push_back(fmt::format("{} takes effect at the next start", word));
+  };
+  say(from.xlb.flow_table_size != to.xlb.flow_table_size, "flow_table_size");
+  say(from.xlb.attach_mode != to.xlb.attach_mode, "attach_mode");
+  say(from.xlb.local_delivery != to.xlb.local_delivery, "local_delivery");
+  say(from.xlb.status_listen != to.xlb.status_listen, "status_listen");
+  return result;
+}
+
+}  // namespace xlb
