@@ -106,6 +106,30 @@ void VirtualRouter::on(const Shutdown&, TimePoint, Actions& actions) {
   leave_for(State::init, actions);
 }
 
+void VirtualRouter::on(const ResumeMaster& event, TimePoint now, Actions& actions) {
+  if (state_ != State::init) return;
+  primary_address_ = event.primary_address;
+  become_master(now, actions);
+}
+
+Actions VirtualRouter::reconfigure(const Settings& settings, TimePoint now) {
+  const bool same_interval = settings.advert_interval == settings_.advert_interval;
+  settings_ = settings;
+  Actions actions;
+  if (state_ == State::master) {
+    interval_ = settings_.advert_interval;
+    advertise(now, actions);
+  } else if (state_ == State::backup && settings_.priority == kPriorityOwner) {
+    become_master(now, actions);
+  } else if (state_ == State::backup) {
+    const bool learned = settings_.version == VrrpVersion::v3 && master_.has_value();
+    if (!same_interval && !learned) interval_ = settings_.advert_interval;
+    const TimePoint heard = master_ ? master_heard_at_ : now;
+    if (!farewell_) down_due_ = std::max(heard + master_down_interval(), now);
+  }
+  return actions;
+}
+
 void VirtualRouter::hear_as_backup(const AdvertisementReceived& advertisement, TimePoint now) {
   if (advertisement.priority == kPriorityStop) {
     farewell_ = true;

@@ -62,8 +62,13 @@ struct AdvertisementReceived {
 };
 struct TimerExpired {};
 struct Shutdown {};
-using Event =
-    std::variant<InterfaceUp, InterfaceDown, AdvertisementReceived, TimerExpired, Shutdown>;
+// In INIT only, instead of InterfaceUp: a predecessor was master until so lately that no backup can
+// have given it up yet.
+struct ResumeMaster {
+  IpAddress primary_address;
+};
+using Event = std::variant<InterfaceUp, InterfaceDown, AdvertisementReceived, TimerExpired,
+                           Shutdown, ResumeMaster>;
 
 // --- actions, to be carried out in order
 // -----------------------------------------------------------
@@ -95,6 +100,10 @@ class VirtualRouter {
   // again.
   Actions handle(const Event& event, TimePoint now);
 
+  // Goes on under other settings of the same version, in the same state: a master says so at once, a
+  // backup's timer is reckoned anew.
+  Actions reconfigure(const Settings& settings, TimePoint now);
+
   // When TimerExpired is due; nullopt: nothing to wait for. TimerExpired before the deadline does
   // nothing.
   [[nodiscard]] std::optional<TimePoint> deadline() const;
@@ -111,6 +120,7 @@ class VirtualRouter {
   void on(const AdvertisementReceived& event, TimePoint now, Actions& actions);
   void on(const TimerExpired& event, TimePoint now, Actions& actions);
   void on(const Shutdown& event, TimePoint now, Actions& actions);
+  void on(const ResumeMaster& event, TimePoint now, Actions& actions);
 
   void hear_as_backup(const AdvertisementReceived& advertisement, TimePoint now);
   void hear_as_master(const AdvertisementReceived& advertisement, TimePoint now, Actions& actions);
