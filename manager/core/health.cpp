@@ -2,6 +2,7 @@
 #include "core/health.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace xlb {
 
@@ -16,7 +17,7 @@ void Checker::attempt_started() {
 }
 
 std::optional<bool> Checker::attempt_finished(const ProbeResult& result, TimePoint now) {
-  const bool first = !last_finished_.has_value();
+  const bool first = !std::exchange(decided_, true);
   const bool was_up = up_;
   last_finished_ = now;
   last_text_ = result.text;
@@ -37,6 +38,12 @@ std::optional<bool> Checker::attempt_finished(const ProbeResult& result, TimePoi
 
 void Checker::check_now(TimePoint now) {
   if (next_attempt_ && *next_attempt_ > now) next_attempt_ = now;
+}
+
+void Checker::restore(bool up, std::string text) {
+  up_ = up;
+  decided_ = true;
+  last_text_ = std::move(text);
 }
 
 }  // namespace xlb

@@ -42,6 +42,8 @@ class Checker {
   // Something else says the server may be gone: try now instead of after delay_loop (no effect
   // while one is running). The failures needed to go down stay the same.
   void check_now(TimePoint now);
+  // Goes on with a predecessor's verdict, which its own first attempt no longer decides alone.
+  void restore(bool up, std::string text);
 
   [[nodiscard]] bool up() const { return up_; }
   [[nodiscard]] int consecutive_failures() const { return failures_; }
@@ -53,7 +55,8 @@ class Checker {
   CheckTiming timing_;
   std::optional<TimePoint> next_attempt_;  // nullopt: an attempt is running
   bool up_ = true;
-  int failures_ = 0;  // since the last success
+  bool decided_ = false;  // an attempt or a predecessor has: the next one is not the very first
+  int failures_ = 0;      // since the last success
   std::string last_text_ = "not checked yet";
   std::optional<TimePoint> last_finished_;
 };
