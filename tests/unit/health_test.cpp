@@ -143,23 +143,23 @@ TEST_CASE("check_now does nothing while an attempt runs") {
   CHECK_FALSE(checker.next_attempt());
 }
 
-}  // namespace
-}  // namespace xlb
-
 TEST_CASE("a verdict taken over from a predecessor is not decided by one attempt") {
-  const TimePoint start;
-  CheckTiming timing;
-  timing.retry = 1;
-  Checker up(timing, start);
+  const TimePoint start = kStart;
+  CheckTiming patient = timing();
+  patient.retry = 1;
+  Checker up(patient, start);
   up.restore(true, "HTTP 200");
   CHECK(up.last_text() == "HTTP 200");
   up.attempt_started();
   CHECK_FALSE(up.attempt_finished({false, "HTTP 500"}, start).has_value());
   CHECK(up.up());
 
-  Checker down(timing, start);
+  Checker down(patient, start);
   down.restore(false, "connect: Connection refused");
   CHECK_FALSE(down.up());
   down.attempt_started();
   CHECK(down.attempt_finished({true, "HTTP 200"}, start) == true);
 }
+
+}  // namespace
+}  // namespace xlb
