@@ -1,11 +1,9 @@
 #include "io/address_record.h"
 
-#include <unistd.h>
-
-#include <charconv>
-#include <cstdio>
 #include <fstream>
 #include <sstream>
+
+#include "io/record_file.h"
 
 namespace xlb {
 
@@ -35,25 +33,11 @@ Result<void> AddressRecord::remove(const Entry& entry) {
 }
 
 Result<void> AddressRecord::save() const {
-  if (entries_.empty()) {
-    if (::unlink(path_.c_str()) != 0 && errno != ENOENT) {
-      return fail_errno(errno, "cannot remove {}", path_);
-    }
-    return {};
+  std::string text;
+  for (const auto& [interface, address] : entries_) {
+    text += fmt::format("{} {} {}\n", interface, address.address, address.prefix_length);
   }
-  const std::string aside = path_ + ".new";
-  {
-    std::ofstream file(aside, std::ios::trunc);
-    for (const auto& [interface, address] : entries_) {
-      file << interface << ' ' << address.address.to_string() << ' '
-           << static_cast<int>(address.prefix_length) << '\n';
-    }
-    if (!file.flush()) return fail("cannot write {}", aside);
-  }
-  if (std::rename(aside.c_str(), path_.c_str()) != 0) {
-    return fail_errno(errno, "cannot rename {} to {}", aside, path_);
-  }
-  return {};
+  return save_record(path_, text);
 }
 
 }  // namespace xlb

@@ -127,11 +127,12 @@ Message neighbour_request(unsigned index, const IpAddress& address, bool has_mac
   return message;
 }
 
-Message address_request(int type, int flags, unsigned index, const PrefixedAddress& address) {
+Message address_request(int type, int flags, unsigned index, const PrefixedAddress& address,
+                        unsigned char scope = RT_SCOPE_UNIVERSE) {
   ifaddrmsg fixed{};
   fixed.ifa_family = AF_INET;
   fixed.ifa_prefixlen = address.prefix_length;
-  fixed.ifa_scope = RT_SCOPE_UNIVERSE;
+  fixed.ifa_scope = scope;
   fixed.ifa_index = index;
   Message message = rtnl::make_message(type, flags | NLM_F_ACK, fixed);
   if (!put_v4(message, IFA_LOCAL, address.address) ||
@@ -302,6 +303,16 @@ Result<void> Netlink::add_address(unsigned index, const PrefixedAddress& address
   const auto result = impl_->requests.request(
       address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address));
   if (result || result.error().code == EEXIST) return {};
+  return result.error().context(
+      fmt::format("cannot add {} to {}", address, impl_->name_of_link(index)));
+}
+
+Result<bool> Netlink::put_host_address(unsigned index, const PrefixedAddress& address) {
+  if (!address.address.is_v4()) return fail("cannot add {}: not an IPv4 address", address);
+  const auto result = impl_->requests.request(
+      address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address, RT_SCOPE_HOST));
+  if (result) return true;
+  if (result.error().code == EEXIST) return false;
   return result.error().context(
       fmt::format("cannot add {} to {}", address, impl_->name_of_link(index)));
 }

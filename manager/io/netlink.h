@@ -89,7 +89,10 @@ class Netlink {
   // --- requests, answered at once; what they change is in the picture after the next process() ---
   // A local address's route is on the loopback interface.
   Result<Route> route_to(const IpAddress& address);
-  Result<void> add_address(unsigned index, const PrefixedAddress& address);     // there: ok
+  Result<void> add_address(unsigned index, const PrefixedAddress& address);  // there: ok
+  // In the scope of this host: never chosen as the source of packets to elsewhere. True: it was not
+  // there.
+  Result<bool> put_host_address(unsigned index, const PrefixedAddress& address);
   Result<void> remove_address(unsigned index, const PrefixedAddress& address);  // absent: ok
   // Makes the kernel ask for the neighbour now, also one it has a MAC for; does not wait. The
   // answer, or `failed`, comes as a change of the picture.
