@@ -13,6 +13,7 @@ from lab import VIP, Lab, LabError, Poller, tutorial, wait_until  # noqa: E402
 from lab.topology import client_addresses, remove_leftovers, remove_pass_object  # noqa: E402
 
 CLIENTS = client_addresses(10)
+OTHER_CLIENTS = client_addresses(20)[10:]
 _COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
@@ -31,9 +32,9 @@ def show(director, *arguments):
     sys.stdout.flush()
 
 
-def ask_all(lab):
+def ask_all(lab, clients):
     """Who serves each client."""
-    servers = {source: lab.client.wait_served(source, timeout=5) for source in CLIENTS}
+    servers = {source: lab.client.wait_served(source, timeout=5) for source in clients}
     say("  ".join(f"{source.rsplit('.', 1)[1]}:{server}" for source, server in servers.items()))
     return servers
 
@@ -54,9 +55,9 @@ def start_pair(lab, texts):
 def spread_and_persistence(lab, directors):
     chapter("1. Requests are spread over both servers, and a client stays with its own")
     say(f"Ten clients behind the router ask http://{VIP}/ (10.20.1.X:server that answered):")
-    first = ask_all(lab)
+    first = ask_all(lab, CLIENTS)
     say(f"served: {count(first)}. Each asks again:")
-    second = ask_all(lab)
+    second = ask_all(lab, CLIENTS)
     say("the same servers, for 50 s (persistence_timeout)." if first == second else "NOT the same servers!")
     show(directors["n1"], "show")
     say("n2, the backup, knows the same with Local and Route swapped:")
@@ -97,11 +98,12 @@ def dying_web_server(lab, texts, nginx, directors):
     out = master.wait_real_server("10.10.0.2", "down", 30)
     say(f"nginx on n2 stopped; after {out:.1f} s (delay_loop and 3 retries) it is out: "
         f"{master.real_server('10.10.0.2')['reason']}")
-    say(f"served: {count(ask_all(lab))}.")
+    say(f"served: {count(ask_all(lab, CLIENTS))}.")
     show(master, "show")
     nginx["n2"].start()
     back = master.wait_real_server("10.10.0.2", "up", 30)
-    say(f"nginx on n2 started; after {back:.1f} s it is back.")
+    say(f"nginx on n2 started; after {back:.1f} s it is back, for clients that are not yet on n1 by persistence:")
+    say(f"served: {count(ask_all(lab, OTHER_CLIENTS))}.")
     show(master, "show")
     return directors
 

@@ -7,7 +7,7 @@ import pathlib
 import signal
 import time
 
-from .process import LabError, Process, run, wait_until
+from .process import LabError, Process, wait_until
 
 _REPOSITORY = pathlib.Path(__file__).parents[3]
 
@@ -83,8 +83,6 @@ class Director:
     def close(self):
         if self._process is not None and self._process.alive:
             self._process.kill()
-        if os.path.ismount(self.run_dir / "bpf"):
-            run(["umount", "-l", str(self.run_dir / "bpf")], check=False)
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""

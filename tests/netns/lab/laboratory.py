@@ -1,19 +1,15 @@
 """A topology and everything that runs in it, with one end: close()."""
 
-import pathlib
-import shutil
-import tempfile
-
 from .client import Client
 from .director import Director
 from .keepalived import Keepalived
-from .topology import Topology
+from .topology import Topology, remove_directory, scratch_directory
 from .web import Nginx, UdpEcho, WebServer
 
 
 class Lab:
     def __init__(self, **topology):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="xlbt-"))
+        self.directory = scratch_directory()
         self._owned = []
         self.topology = Topology(**topology)
         self.n1, self.n2 = self.topology.servers
@@ -57,4 +53,4 @@ class Lab:
             thing.close()
         self._owned = []
         self.topology.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        remove_directory(self.directory)

@@ -6,6 +6,7 @@
 
 import os
 import pathlib
+import shutil
 import tempfile
 
 from .namespace import Namespace
@@ -23,17 +24,40 @@ def client_addresses(count):
     return [f"10.20.1.{last}" for last in range(1, count + 1)]
 
 
+def scratch_directory():
+    """A directory of this process that remove_directory() or a later process's remove_leftovers() takes away."""
+    return pathlib.Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-"))
+
+
+def remove_directory(directory):
+    """With the file systems that are mounted in it."""
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        inside = [line.split()[1] for line in mounts if line.split()[1].startswith(f"{directory}/")]
+    for path in reversed(inside):
+        run(["umount", "-l", path], check=False)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 def remove_leftovers():
-    """Namespaces of test processes that were killed before they could clean up."""
-    for line in run(["ip", "netns", "list"]).splitlines():
-        name = line.split()[0]
+    """What test processes left that were killed before they could clean up."""
+
+    def is_left(name):
         parts = name.split("-")
-        if parts[0] == _PREFIX and not os.path.exists(f"/proc/{parts[1]}"):
-            run(["ip", "netns", "del", name], check=False)
+        return parts[0] == _PREFIX and parts[1].isdigit() and not os.path.exists(f"/proc/{parts[1]}")
+
+    for line in run(["ip", "netns", "list"]).splitlines():
+        if is_left(line.split()[0]):
+            run(["ip", "netns", "del", line.split()[0]], check=False)
+    for path in pathlib.Path(tempfile.gettempdir()).glob(f"{_PREFIX}-*"):
+        if is_left(path.name):
+            if path.is_dir():
+                remove_directory(path)
+            else:
+                path.unlink()
 
 
 def _pass_path():
-    return pathlib.Path(tempfile.gettempdir()) / f"{_PREFIX}-pass-{os.getpid()}.o"
+    return pathlib.Path(tempfile.gettempdir()) / f"{_PREFIX}-{os.getpid()}-pass.o"
 
 
 def remove_pass_object():
