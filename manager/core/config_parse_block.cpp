@@ -58,7 +58,11 @@ std::string title_of(const Line& line) {
 
 BlockReader::BlockReader(StatementSource& source, Problems& problems, const ParseOptions& options,
                          BraceBalance balance)
-    : source_(source), problems_(problems), options_(options), balance_(balance) {}
+    : source_(source),
+      problems_(problems),
+      options_(options),
+      balance_(balance),
+      balanced_(balance.missing_closes + balance.extra_closes == 0) {}
 
 void BlockReader::push(BlockKind kind, const Line& head) {
   if (open_.size() == kDeepestBlock) {
@@ -102,12 +106,9 @@ bool BlockReader::next(Line& line) {
 }
 
 void BlockReader::close(const Spot& spot) {
-  if (open_.size() == 1 && open_.back().kind != BlockKind::lines) {
-    last_closed_ = open_.back().kind;
-    last_close_ = spot;
-    recovering_ = false;
-  }
+  const ClosedBlock closed{open_.back().kind, spot};
   open_.pop_back();
+  (open_.empty() ? last_at_top_level_ : open_.back().last_inner) = closed;
 }
 
 void BlockReader::report_unclosed(const std::string& why) {
@@ -153,10 +154,6 @@ bool BlockReader::next_at_top_level(Line& line) {
       if (problems_.too_many()) source_.stop();
     }
     if (line.kind != Line::Kind::close) return line.kind == Line::Kind::words;
-    if (recovering_) {
-      recovering_ = false;
-      continue;
-    }
     if (balance_.extra_closes > 0) --balance_.extra_closes;
     problems_.error(line.spot, "this `}` closes nothing", "remove it");
   }
@@ -289,10 +286,11 @@ void BlockReader::unknown(const Spot& spot, const std::string& text, const std::
 }
 
 void BlockReader::unknown_word(BlockKind kind, const Line& line) {
+  if (belongs_to_closed_block(line)) return;
   const std::string& word = line.words[0].text;
   if (const std::string_view form = preprocessor_form(line); !form.empty()) {
     problems_.error(line.spot, fmt::format("{}: {} is not supported yet", quoted(word), form));
-  } else if (!follows_extra_close(kind, word)) {
+  } else {
     std::string hint;
     if (const std::string_view near = nearest_keyword(kind, word); !near.empty()) {
       hint = fmt::format("did you mean `{}`?", near);
@@ -314,18 +312,25 @@ void BlockReader::unknown_word(BlockKind kind, const Line& line) {
   if (line.opens) skip(BlockKind::lines, line);
 }
 
-// With a `}` too many: is this word of the top level there because the last block was closed too
-// early?
-bool BlockReader::follows_extra_close(BlockKind kind, const std::string& word) {
-  if (kind != BlockKind::root || find_keyword(last_closed_, word) == nullptr) return false;
-  if (recovering_) return true;
-  if (balance_.extra_closes == 0) return false;
+// With a `}` too many: does this line belong to the block that was closed before it? Then that
+// block is read on, so that the braces match again.
+bool BlockReader::belongs_to_closed_block(const Line& line) {
+  const ClosedBlock closed = open_.empty() ? last_at_top_level_ : open_.back().last_inner;
+  const std::string& word = line.words[0].text;
+  const bool belongs = closed.kind == BlockKind::virtual_ipaddress
+                           ? blocks_with(word).empty()
+                           : find_keyword(closed.kind, word) != nullptr;
+  if (balance_.extra_closes == 0 || !belongs) return false;
   --balance_.extra_closes;
-  recovering_ = true;
   problems_.error(
-      last_close_,
-      fmt::format("this `}}` closes {} before its {}", name_of(last_closed_), quoted(word)),
+      closed.close,
+      fmt::format("this `}}` closes {} before its {}", name_of(closed.kind), quoted(word)),
       "remove it");
+  put_back_ = line;
+  has_put_back_ = true;
+  Line head;
+  head.spot = closed.close;
+  skip(closed.kind, head);
   return true;
 }
 

@@ -43,14 +43,20 @@ class BlockReader {
   // The unknown-word rule for words inside a line.
   void unknown(const Spot& spot, const std::string& text, const std::string& hint);
 
-  [[nodiscard]] Problems& problems() { return problems_; }
+  // What a block lacks may be the braces' fault when they are unbalanced.
+  [[nodiscard]] bool braces_are_balanced() const { return balanced_; }
 
  private:
+  struct ClosedBlock {
+    BlockKind kind = BlockKind::none;
+    Spot close;
+  };
   struct OpenBlock {
     BlockKind kind = BlockKind::none;
     Spot head;
     Spot brace;
-    std::string title;  // its line, for messages
+    std::string title;         // its line, for messages
+    ClosedBlock last_inner{};  // the last block inside it
   };
 
   void push(BlockKind kind, const Line& head);
@@ -67,18 +73,17 @@ class BlockReader {
   void reject_unsupported_syntax(const Line& line);
   void not_acted_on(const Keyword& keyword, const Line& line);
   void unknown_word(BlockKind kind, const Line& line);
-  bool follows_extra_close(BlockKind kind, const std::string& word);
+  bool belongs_to_closed_block(const Line& line);
 
   StatementSource& source_;
   Problems& problems_;
   const ParseOptions& options_;
-  BraceBalance balance_;
+  BraceBalance balance_;  // not yet explained
+  bool balanced_;
   std::vector<OpenBlock> open_;
   Line put_back_;
   bool has_put_back_ = false;
-  BlockKind last_closed_ = BlockKind::none;  // the last block of the top level
-  Spot last_close_;
-  bool recovering_ = false;  // from a `}` that closed that block too early
+  ClosedBlock last_at_top_level_;
   std::unordered_map<std::string, bool> warned_;
 };
 

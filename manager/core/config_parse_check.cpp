@@ -103,7 +103,9 @@ void read_url(Sections& sections, CheckDraft& draft, const Line& line) {
       if (reader.word == keyword.name) reader.read(sections, url, inner);
     }
   });
-  if (!has_path) sections.problems.error(spot, "this url has no path", "path /index.html");
+  if (!has_path && sections.blocks.braces_are_balanced()) {
+    sections.problems.error(spot, "this url has no path", "path /index.html");
+  }
   draft.config.urls.push_back(std::move(url));
 }
 
@@ -179,7 +181,7 @@ CheckDraft read_check(Sections& sections, CheckKind kind, const Line& head) {
   const bool http = kind == CheckKind::http_get;
   read_section<CheckDraft>(sections, http ? BlockKind::http_get : BlockKind::tcp_check, head, draft,
                            kCheckWords);
-  if (http && draft.config.urls.empty()) {
+  if (http && draft.config.urls.empty() && sections.blocks.braces_are_balanced()) {
     sections.problems.error(spot, "HTTP_GET has no url", "url { path /index.html }");
   }
   return draft;

@@ -265,7 +265,7 @@ void finish_vrrp_instances(Sections& sections) {
     finish_advert_interval(problems, draft);
     finish_priority(problems, draft);
     finish_authentication(problems, draft);
-    check_required(problems, draft);
+    if (sections.blocks.braces_are_balanced()) check_required(problems, draft);
     if (const auto [other, is_new] = names.try_emplace(config.name, draft.head);
         !is_new && !config.name.empty()) {
       problems.error(draft.head, fmt::format("vrrp_instance `{}` stands already at {}", config.name,
