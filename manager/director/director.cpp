@@ -91,6 +91,7 @@ Result<void> Director::open_kernel() {
   auto loop = EventLoop::create();
   if (!loop) return loop.error();
   loop_ = std::move(*loop);
+  supervision_ = std::make_unique<Supervision>(*loop_);
   if (auto set = loop_->on_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1},
                                    [this](int signal) { handle_signal(signal); });
       !set) {

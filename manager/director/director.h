@@ -22,6 +22,7 @@
 #include "core/status.h"
 #include "director/next_hops.h"
 #include "director/services.h"
+#include "director/supervision.h"
 #include "director/vrrp_instance.h"
 #include "io/address_announce.h"
 #include "io/address_record.h"
@@ -115,6 +116,7 @@ class Director {
   std::optional<RunDirectory> run_directory_;
   std::optional<AddressRecord> addresses_;
   std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<Supervision> supervision_;
   std::unique_ptr<Netlink> netlink_;
   EventLoop::Watch netlink_watch_;
   std::optional<Announcer> announcer_;

@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "director/director.h"
-#include "io/service_notify.h"
 
 namespace xlb {
 namespace {
@@ -154,7 +153,7 @@ void Director::try_attach() {
   attach_interfaces();
   if (fatal_) return;
   publish();
-  notify_service("READY=1");
+  supervision_->ready();
   log::notice("xlbd {} is running", XLB_VERSION);
 }
 
@@ -223,7 +222,6 @@ void Director::second() {
   second_timer_.arm(loop_->now() + std::chrono::seconds(1));
   status_slot_.beat(loop_->now());
   publish();
-  if (watchdog_interval()) notify_service("WATCHDOG=1");
 }
 
 void Director::handle_signal(int signal) {
@@ -242,7 +240,7 @@ void Director::handle_signal(int signal) {
 // are balanced until the successor is heard or must have taken over.
 void Director::begin_stop() {
   log::notice("stopping");
-  notify_service("STOPPING=1");
+  supervision_->stopping();
   stopping_ = true;
   const TimePoint now = loop_->now();
   stop_deadline_ = now;

@@ -49,7 +49,9 @@ Status Director::build_status() {
 }
 
 void Director::publish() {
-  status_slot_.publish(std::make_shared<const Status>(build_status()));
+  auto status = std::make_shared<const Status>(build_status());
+  supervision_->describe(*status);
+  status_slot_.publish(std::move(status));
 }
 
 void Director::log_summary() {
