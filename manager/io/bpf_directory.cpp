@@ -117,6 +117,12 @@ Result<void> pin(int fd, const std::string& path) {
   return {};
 }
 
+Result<bool> pin_if_missing(int fd, const std::string& path) {
+  if (access(path.c_str(), F_OK) == 0) return false;
+  if (auto pinned = pin(fd, path); !pinned) return pinned.error();
+  return true;
+}
+
 Result<void> replace_pin(int fd, const std::string& path) {
   const std::string fresh = path + "_new";
   if (auto removed = remove_pins(fresh); !removed) return removed;

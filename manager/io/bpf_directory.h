@@ -38,6 +38,8 @@ class BpfDirectory {
 // The object pinned at `path`; invalid when there is none.
 Result<UniqueFd> open_pin(const std::string& path);
 Result<void> pin(int fd, const std::string& path);
+// True: nothing was there, and now it is pinned.
+Result<bool> pin_if_missing(int fd, const std::string& path);
 // Pins in place of what is pinned there, with no moment without a pin.
 Result<void> replace_pin(int fd, const std::string& path);
 Result<void> make_pin_directory(const std::string& path);

@@ -171,6 +171,30 @@ Result<void> XdpLinks::detach(unsigned ifindex) {
   return removed;
 }
 
+std::vector<unsigned> XdpLinks::forget_detached() {
+  std::vector<unsigned> result;
+  for (auto link = links_.begin(); link != links_.end();) {
+    if (interface_of(link->second.fd.get()) == link->first) {
+      ++link;
+      continue;
+    }
+    (void)remove_pins(link->second.pin);  // one that stays is removed by the next run
+    result.push_back(link->first);
+    link = links_.erase(link);
+  }
+  return result;
+}
+
+Result<bool> XdpLinks::restore_pins() const {
+  bool restored = false;
+  for (const auto& [ifindex, link] : links_) {
+    const auto pinned = pin_if_missing(link.fd.get(), link.pin);
+    if (!pinned) return pinned.error();
+    restored |= *pinned;
+  }
+  return restored;
+}
+
 std::vector<unsigned> XdpLinks::interfaces() const {
   std::vector<unsigned> result;
   for (const auto& [ifindex, link] : links_)

@@ -32,6 +32,11 @@ class XdpLinks {
   // No link there is success.
   Result<void> detach(unsigned ifindex);
   [[nodiscard]] std::vector<unsigned> interfaces() const;
+  // Links that somebody detached or whose interface is gone (no event tells): forgotten, with their
+  // pins. Returns their interfaces.
+  std::vector<unsigned> forget_detached();
+  // Pins again what is pinned no longer; true: something was not.
+  Result<bool> restore_pins() const;
 
  private:
   struct Link {

@@ -93,6 +93,7 @@ Result<void> XdpDataplane::take_over() {
 
 Result<Attached> XdpDataplane::attach(const std::string& interface, unsigned ifindex,
                                       const MacAddress& mac, AttachMode mode) {
+  (void)forget_detached();  // their pins may be in the way
   if (auto set = set_mac(ifindex, mac); !set) return set.error();
   if (auto added = add_port(ifindex); !added) return added.error();
   auto attached = links_.attach(interface, ifindex, mode, program_.fd());
@@ -102,6 +103,23 @@ Result<Attached> XdpDataplane::attach(const std::string& interface, unsigned ifi
 
 Result<void> XdpDataplane::set_mac(unsigned ifindex, const MacAddress& mac) {
   return interfaces_.put(ifindex, encode_interface(mac));
+}
+
+std::vector<unsigned> XdpDataplane::forget_detached() {
+  auto result = links_.forget_detached();
+  for (const unsigned ifindex : result)
+    (void)interfaces_.erase(ifindex);  // a leftover is forgotten by the next run
+  return result;
+}
+
+Result<bool> XdpDataplane::restore_pins() {
+  if (!taken_over_) return false;  // what runs is the predecessor's
+  if (auto prepared = BpfDirectory::prepare(directory_.path()); !prepared) return prepared.error();
+  const auto program = program_.restore_pins();
+  if (!program) return program.error();
+  const auto links = links_.restore_pins();
+  if (!links) return links.error();
+  return *program || *links;
 }
 
 Result<void> XdpDataplane::detach(unsigned ifindex) {

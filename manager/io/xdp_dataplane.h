@@ -44,6 +44,10 @@ class XdpDataplane : public Dataplane {
   Result<void> detach(unsigned ifindex);
   // Interfaces with an attachment, adopted ones included.
   [[nodiscard]] std::vector<unsigned> attached() const { return links_.interfaces(); }
+  // Interfaces whose attachment somebody took away since the last call, or that are gone.
+  std::vector<unsigned> forget_detached();
+  // Pins again, on a new bpffs if need be, what somebody removed; true: something was missing.
+  Result<bool> restore_pins();
   // Frames may leave by this interface. apply() does it for the next hops it is given.
   Result<void> add_port(unsigned ifindex);
 

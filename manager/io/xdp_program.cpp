@@ -203,6 +203,27 @@ Result<void> XdpProgram::pin_new_maps() {
   return pin(object_->meta.get(), directory + "/" + kMetaMap);
 }
 
+Result<bool> XdpProgram::restore_pins() const {
+  const std::string directory = directory_.maps();
+  if (auto made = make_pin_directory(directory); !made) return made.error();
+  bool restored = false;
+  const auto check = [&](int descriptor, const std::string& path) -> Result<void> {
+    const auto pinned = pin_if_missing(descriptor, path);
+    if (!pinned) return pinned.error();
+    restored |= *pinned;
+    return {};
+  };
+  if (auto pinned = check(fd(), directory_.program()); !pinned) return pinned.error();
+  for (const bpf_map* map : object_->maps()) {
+    const auto path = directory + "/" + bpf_map__name(map);
+    if (auto pinned = check(bpf_map__fd(map), path); !pinned) return pinned.error();
+  }
+  if (auto pinned = check(object_->meta.get(), directory + "/" + kMetaMap); !pinned) {
+    return pinned.error();
+  }
+  return restored;
+}
+
 Result<void> XdpProgram::take_over() {
   if (auto pinned = replace_pin(fd(), directory_.program()); !pinned) return pinned;
   if (adopted_) return remove_pins(directory_.new_maps());

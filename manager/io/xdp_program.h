@@ -40,6 +40,8 @@ class XdpProgram {
 
   // Pins program and maps in place of an earlier run's. Links are switched before.
   Result<void> take_over();
+  // After take_over(): pins again what is pinned no longer; true: something was not.
+  [[nodiscard]] Result<bool> restore_pins() const;
 
  private:
   struct Object;
