@@ -86,6 +86,8 @@ struct CheckTiming {
   std::chrono::microseconds connect_timeout{std::chrono::seconds(5)};
   int retry = 1;  // failures tolerated after the first one before the server is down
   std::chrono::microseconds delay_before_retry{std::chrono::seconds(1)};
+  bool alpha = false;                  // down until the first success
+  std::chrono::microseconds warmup{};  // the first attempt waits a random part of it
 
   bool operator==(const CheckTiming&) const = default;
 };
@@ -101,19 +103,28 @@ struct HttpUrl {
   std::string path;
   std::optional<std::string> md5_digest;      // 32 lower-case hex digits
   std::vector<StatusCodeRange> status_codes;  // empty: 200-299
+  std::string virtual_host;                   // the Host header; empty: address and port
+  std::string sni;                            // ssl_get: the name in the TLS hello; empty: none
   Origin place;
 
   bool operator==(const HttpUrl&) const = default;
 };
 
-enum class CheckKind : uint8_t { http_get, tcp };
-std::string_view name_of(CheckKind kind);  // "HTTP_GET", "TCP_CHECK"
+enum class CheckKind : uint8_t { http_get, ssl_get, tcp };
+std::string_view name_of(CheckKind kind);  // "HTTP_GET", "SSL_GET", "TCP_CHECK"
+
+enum class HttpVersion : uint8_t {
+  v1_0,
+  v1_0_close,  // "1.0C": says Connection: close, as 1.1 does
+  v1_1,
+};
 
 struct CheckConfig {
   CheckKind kind = CheckKind::tcp;
   Endpoint target;  // connect_ip and connect_port, default: the real server's
   CheckTiming timing;
-  std::vector<HttpUrl> urls;  // http_get: at least one
+  HttpVersion http_version = HttpVersion::v1_0;
+  std::vector<HttpUrl> urls;  // http_get, ssl_get: at least one
   Origin place;
 
   bool operator==(const CheckConfig&) const = default;
@@ -121,7 +132,10 @@ struct CheckConfig {
 
 struct RealServerConfig {
   Endpoint endpoint;
-  int weight = 1;  // 0..65535
+  int weight = 1;                   // 0..65535
+  bool inhibit_on_failure = false;  // a failed check means weight 0, not removal
+  std::optional<ScriptCommand> notify_up;
+  std::optional<ScriptCommand> notify_down;
   std::vector<CheckConfig> checks;
   Origin place;
 
@@ -134,6 +148,12 @@ struct VirtualServerConfig {
   ForwardingMethod method = ForwardingMethod::direct_routing;
   std::optional<std::chrono::seconds> persistence_timeout;
   std::vector<RealServerConfig> real_servers;
+  uint32_t quorum = 1;      // weight of live real servers: gained at quorum + hysteresis,
+  uint32_t hysteresis = 0;  // lost below quorum - hysteresis, and with the last one; < quorum
+  std::optional<ScriptCommand> quorum_up;
+  std::optional<ScriptCommand> quorum_down;
+  std::optional<Endpoint> sorry_server;  // takes new connections while the quorum is lost
+  bool omega = false;                    // a stop runs notify_down and quorum_down
   Origin place;
 
   bool operator==(const VirtualServerConfig&) const = default;
@@ -173,5 +193,8 @@ struct Config {
   XlbSettings xlb;
   bool has_xlb_block = false;
 };
+
+// Where client traffic arrives: as configured, else the interfaces of the vrrp_instances.
+std::vector<std::string> traffic_interfaces(const Config& config);
 
 }  // namespace xlb

@@ -13,18 +13,6 @@
 namespace xlb {
 namespace {
 
-// Interfaces where client traffic arrives: as configured, else those of the vrrp_instances.
-std::vector<std::string> traffic_interfaces(const Config& config) {
-  if (!config.xlb.interfaces.empty()) return config.xlb.interfaces;
-  std::vector<std::string> result;
-  for (const auto& instance : config.vrrp_instances) {
-    if (std::find(result.begin(), result.end(), instance.interface) == result.end()) {
-      result.push_back(instance.interface);
-    }
-  }
-  return result;
-}
-
 std::string address_record_path(const RunDirectory& directory) {
   return directory.path() + "/virtual_addresses";
 }
@@ -52,6 +40,7 @@ Result<std::unique_ptr<Director>> Director::create(const DirectorOptions& option
   }
   std::unique_ptr<Director> director(new Director(std::move(*checked.config)));
   director->warnings_ = std::move(warnings);
+  director->config_file_ = options.config_file;
   const auto opened = director->open(options);
   if (!opened) return opened.error().context("cannot start");
   return director;
@@ -61,6 +50,7 @@ Result<void> Director::open(const DirectorOptions& options) {
   if (options.status_listen) {
     const auto listen = parse_listen(*options.status_listen);
     if (!listen) return listen.error().context("--status-listen");
+    listen_override_ = *listen;
     config_.xlb.status_listen = *listen;
   }
   for (const std::string& name : traffic_interfaces(config_)) {
@@ -77,13 +67,19 @@ Result<void> Director::open(const DirectorOptions& options) {
   if (!directory) return directory.error();
   run_directory_.emplace(std::move(*directory));
   addresses_.emplace(address_record_path(*run_directory_));
+  health_.emplace(run_directory_->path() + "/health");
+  auto adverts = AdvertRecord::open(run_directory_->path() + "/adverts");
+  if (!adverts) return adverts.error();
+  adverts_ = std::move(*adverts);
 
   if (auto opened = open_kernel(); !opened) return opened;
   if (auto opened = open_servers(options); !opened) return opened;
   if (auto opened = open_dataplane(); !opened) return opened;
-  services_ = std::make_unique<Services>(*loop_, *probes_, *next_hops_, config_.virtual_servers,
-                                         [this] { request_apply(); });
-  make_instances();
+  services_ = std::make_unique<Services>(
+      *loop_, *probes_, *next_hops_, [this] { request_apply(); }, health_->verdicts());
+  for (const VrrpInstanceConfig& config : config_.vrrp_instances) {
+    instances_.push_back(make_instance(config));
+  }
   return {};
 }
 
@@ -114,7 +110,8 @@ Result<void> Director::open_kernel() {
   probes_ = std::move(*probes);
   auto nat = NatTable::open();
   if (!nat) return nat.error();
-  nat_ = std::move(*nat);
+  nat_ = std::make_unique<NatWorker>(*loop_, std::move(*nat),
+                                     [this](const Result<void>& done) { nat_applied(done); });
   next_hops_ = std::make_unique<NextHops>(*loop_, *netlink_, [this] { request_apply(); });
   return {};
 }
@@ -147,20 +144,19 @@ Result<void> Director::open_dataplane() {
   return {};
 }
 
-void Director::make_instances() {
+std::unique_ptr<VrrpInstance> Director::make_instance(const VrrpInstanceConfig& config) {
   const VrrpSurroundings surroundings{
       *loop_,
       *netlink_,
       *announcer_,
       *scripts_,
       *addresses_,
+      *adverts_,
       config_.global,
       [this](const std::optional<IpAddress>& last_master) { master_lost(last_master); },
       [this](const IpAddress& source) { heard(source); },
       [this] { publish(); }};
-  for (const VrrpInstanceConfig& config : config_.vrrp_instances) {
-    instances_.push_back(std::make_unique<VrrpInstance>(surroundings, config));
-  }
+  return std::make_unique<VrrpInstance>(surroundings, config);
 }
 
 Result<void> Director::purge(const std::string& run_directory) {

@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "core/config.h"
+#include "core/diagnostic.h"
 #include "core/forwarding.h"
 #include "core/status.h"
 #include "director/next_hops.h"
@@ -26,9 +27,11 @@
 #include "director/vrrp_instance.h"
 #include "io/address_announce.h"
 #include "io/address_record.h"
+#include "io/advert_record.h"
 #include "io/control.h"
 #include "io/event_loop.h"
-#include "io/nat_table.h"
+#include "io/health_record.h"
+#include "io/nat_worker.h"
 #include "io/netlink.h"
 #include "io/probe/probe.h"
 #include "io/run_directory.h"
@@ -74,7 +77,7 @@ class Director {
   Result<void> open_kernel();
   Result<void> open_dataplane();
   Result<void> open_servers(const DirectorOptions& options);
-  void make_instances();
+  [[nodiscard]] std::unique_ptr<VrrpInstance> make_instance(const VrrpInstanceConfig& config);
   void take_away_leftovers();
 
   // director_run.cpp: what happens while running
@@ -86,6 +89,7 @@ class Director {
   void request_apply();
   void apply();
   void apply_local_delivery();
+  void nat_applied(const Result<void>& done);
   [[nodiscard]] std::vector<MacAddress> director_macs() const;
   void attach_interfaces();
   void attach(Interface& interface, const Link& link);
@@ -99,22 +103,42 @@ class Director {
   void finish_stop();
   void give_up(const Error& error);
 
+  // director_reload.cpp: another configuration while running
+  struct Reload {
+    bool refused = false;
+    std::vector<Diagnostic> problems;   // of the file
+    std::vector<std::string> changes;   // core/config_diff.h's lines
+    std::vector<std::string> deferred;  // what only the next start changes
+    std::string error;                  // why it is refused, when not for the file's errors
+  };
+  Reload reload(bool dry_run);
+  Result<void> take_over(Config config);
+  void take_over_routers();
+  void take_over_interfaces();
+  void follow_peers();
+  void log_reload(const Reload& reload);
+
   // director_status.cpp: what users see
   [[nodiscard]] Status build_status();
   void publish();
   void log_summary();
   std::unique_ptr<ControlReply> answer(const ControlRequest& request);
   std::unique_ptr<ControlReply> status_reply();
+  std::unique_ptr<ControlReply> reload_reply(const ControlRequest& request);
   template <typename Item>
   using Visit = uint64_t (Dataplane::*)(uint64_t, size_t, TimePoint,
                                         const std::function<void(const Item&)>&);
   template <typename Item>
   std::unique_ptr<ControlReply> listing_reply(Visit<Item> visit);
 
+  std::string config_file_;
+  std::optional<std::optional<Endpoint>> listen_override_;  // --status-listen
   Config config_;
   std::vector<std::string> warnings_;
   std::optional<RunDirectory> run_directory_;
   std::optional<AddressRecord> addresses_;
+  std::unique_ptr<AdvertRecord> adverts_;
+  std::optional<HealthRecord> health_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Supervision> supervision_;
   std::unique_ptr<Netlink> netlink_;
@@ -123,11 +147,11 @@ class Director {
   std::unique_ptr<ScriptRunner> scripts_;
   std::unique_ptr<ProbeContext> probes_;
   std::unique_ptr<XdpDataplane> dataplane_;  // absent without virtual servers
-  std::unique_ptr<NatTable> nat_;
+  std::unique_ptr<NatWorker> nat_;
   std::unique_ptr<NextHops> next_hops_;
   std::unique_ptr<Services> services_;
   std::vector<std::unique_ptr<VrrpInstance>> instances_;
-  std::set<IpAddress> directors_;  // configured peers and senders of valid adverts
+  std::set<IpAddress> heard_directors_;  // senders of valid adverts
   std::vector<Interface> interfaces_;
   StatusSlot status_slot_;
   std::unique_ptr<StatusServer> status_server_;

@@ -43,9 +43,8 @@ void Director::start() {
   sweep_timer_ = timer(&Director::sweep);
   stop_timer_ = timer(&Director::finish_stop_when_possible);
 
-  for (const IpAddress& peer : config_.xlb.peers)
-    heard(peer);
-  services_->start();
+  follow_peers();
+  services_->configure(config_.virtual_servers);
   for (const auto& instance : instances_)
     instance->start();
   const TimePoint now = loop_->now();
@@ -57,7 +56,14 @@ void Director::start() {
 }
 
 void Director::take_away_leftovers() {
+  std::set<AddressRecord::Entry> kept;
+  for (const auto& instance : instances_) {
+    if (!instance->may_resume()) continue;
+    const auto claimed = instance->address_entries();
+    kept.insert(claimed.begin(), claimed.end());
+  }
   for (const auto& [name, address] : std::set(addresses_->entries())) {
+    if (kept.contains({name, address})) continue;
     const auto link = netlink_->link(name);
     if (link) {
       const auto removed = netlink_->remove_address(link->index, address);
@@ -92,14 +98,16 @@ void Director::master_lost(const std::optional<IpAddress>& last_master) {
 
 void Director::heard(const IpAddress& director) {
   next_hops_->alive(director);
-  if (netlink_->is_local(director) || !directors_.insert(director).second) return;
+  if (netlink_->is_local(director) || !heard_directors_.insert(director).second) return;
   next_hops_->want(director);
   request_apply();
 }
 
 std::vector<MacAddress> Director::director_macs() const {
   std::vector<MacAddress> result;
-  for (const IpAddress& director : directors_) {
+  std::set<IpAddress> directors = heard_directors_;
+  directors.insert(config_.xlb.peers.begin(), config_.xlb.peers.end());
+  for (const IpAddress& director : directors) {
     if (const auto mac = next_hops_->find(director).last_known_mac) result.push_back(*mac);
   }
   return result;
@@ -115,6 +123,9 @@ void Director::request_apply() {
 void Director::apply() {
   const std::vector<MacAddress> directors = director_macs();
   const ForwardingTable desired = services_->judge_all(directors);
+  if (const auto saved = health_->save(services_->verdicts()); !saved) {
+    log::warning("{}", saved.error().text);
+  }
   apply_local_delivery();
   if (dataplane_) {
     const auto done = dataplane_->apply(desired);
@@ -132,7 +143,10 @@ void Director::apply() {
 }
 
 void Director::apply_local_delivery() {
-  const auto done = nat_->apply(render_local_delivery(services_->local_services()));
+  nat_->set_local(services_->local_services(), false);
+}
+
+void Director::nat_applied(const Result<void>& done) {
   const std::string text = done ? std::string() : done.error().text;
   if (!done) {
     if (text != local_delivery_error_) log::error("{}; trying again every second", text);
@@ -144,7 +158,8 @@ void Director::apply_local_delivery() {
 // Attaching waits for the neighbours, so that a peer director's frames are recognised from the
 // first one on.
 void Director::try_attach() {
-  const bool ready = applied_ && (next_hops_->settled() || loop_->now() >= attach_deadline_);
+  const bool ready = applied_ && nat_->settled() &&
+                     (next_hops_->settled() || loop_->now() >= attach_deadline_);
   if (!ready) {
     attach_timer_.arm(loop_->now() + kSettlePoll);
     return;
@@ -229,8 +244,7 @@ void Director::handle_signal(int signal) {
     case SIGUSR1:
       return log_summary();
     case SIGHUP:
-      log::warning("SIGHUP: a running xlbd cannot take a changed file; restart it to apply one");
-      return;
+      return log_reload(reload(false));
     default:
       return stopping_ ? finish_stop() : begin_stop();
   }
@@ -275,10 +289,9 @@ void Director::finish_stop() {
     const auto released = dataplane_->release();
     if (!released) log::error("{}", released.error().text);
   }
-  const auto local = services_->local_services();
-  if (local.empty()) {
-    const auto removed = nat_->remove();
-    if (!removed) log::error("{}", removed.error().text);
+  const auto finished = nat_->finish();
+  if (!finished) log::error("{}", finished.error().text);
+  if (services_->local_services().empty()) {
     log::notice("stopped");
   } else {
     log::notice(

@@ -108,6 +108,7 @@ std::unique_ptr<ControlReply> Director::answer(const ControlRequest& request) {
   if (request.command == "persistence") {
     return listing_reply<PersistentClient>(&Dataplane::visit_persistence);
   }
+  if (request.command == "reload") return reload_reply(request);
   return failure_reply({ControlFailure::kRefused, "unknown command " + quoted(request.command),
                         "this xlbd is version " XLB_VERSION});
 }

@@ -4,6 +4,13 @@
 #include <chrono>
 
 namespace xlb {
+namespace {
+
+std::string name_in_record(const CheckConfig& check) {
+  return fmt::format("{} {}", name_of(check.kind), check.target);
+}
+
+}  // namespace
 
 RealServerChecks::RealServerChecks(EventLoop& loop, ProbeContext& probes,
                                    const std::vector<CheckConfig>& checks, TimePoint start,
@@ -39,6 +46,22 @@ void RealServerChecks::check_now() {
   for (const auto& check : checks_) {
     check->checker.check_now(loop_.now());
     schedule(*check);
+  }
+}
+
+void RealServerChecks::restore(const std::string& prefix, const HealthRecord::Verdicts& known) {
+  for (const auto& check : checks_) {
+    const auto found = known.find(prefix + name_in_record(check->config));
+    if (found != known.end()) check->checker.restore(found->second.up, found->second.text);
+  }
+}
+
+// A check that has not been decided yet leaves nothing.
+void RealServerChecks::collect(const std::string& prefix, HealthRecord::Verdicts& verdicts) const {
+  for (const auto& check : checks_) {
+    if (!check->checker.decided()) continue;
+    verdicts[prefix + name_in_record(check->config)] = {
+        check->checker.up(), check->checker.up() ? std::string() : check->checker.last_text()};
   }
 }
 

@@ -11,6 +11,7 @@
 #include "core/health.h"
 #include "core/status.h"
 #include "io/event_loop.h"
+#include "io/health_record.h"
 #include "io/probe/probe.h"
 
 namespace xlb {
@@ -29,6 +30,10 @@ class RealServerChecks {
   RealServerChecks& operator=(const RealServerChecks&) = delete;
 
   void check_now();
+  // Verdicts by `prefix` and the check's kind and target: what a predecessor left, and what we
+  // leave.
+  void restore(const std::string& prefix, const HealthRecord::Verdicts& known);
+  void collect(const std::string& prefix, HealthRecord::Verdicts& verdicts) const;
   // True while every check is up.
   [[nodiscard]] bool healthy() const;
   // The last result of the first failed check, else of the last check; empty without checks.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include "base/log.h"
@@ -12,44 +13,85 @@ namespace {
 // Between the first attempts of two checks, so that a thousand of them do not start in one turn.
 constexpr auto kFirstAttemptSpread = std::chrono::milliseconds(1);
 
+std::string check_prefix(const ServiceKey& key, const Endpoint& endpoint) {
+  return fmt::format("{} {} ", key, endpoint);
+}
+
 }  // namespace
 
 Services::Services(EventLoop& loop, ProbeContext& probes, NextHops& next_hops,
-                   const std::vector<VirtualServerConfig>& virtual_servers,
-                   std::function<void()> changed)
-    : loop_(loop), probes_(probes), next_hops_(next_hops), changed_(std::move(changed)) {
+                   std::function<void()> changed, HealthRecord::Verdicts known)
+    : loop_(loop),
+      probes_(probes),
+      next_hops_(next_hops),
+      changed_(std::move(changed)),
+      known_(std::move(known)) {}
+
+void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers) {
+  HealthRecord::Verdicts known = verdicts();
+  known.merge(known_);  // our own are the newer ones
+  known_ = std::move(known);
+  std::vector<VirtualServer> before = std::exchange(virtual_servers_, {});
+  std::map<ServiceKey, VirtualServer*> existing;
+  for (VirtualServer& service : before)
+    existing.emplace(service.config.key, &service);
+  TimePoint start = loop_.now();
+  std::vector<RealServer> none;
   for (const VirtualServerConfig& config : virtual_servers) {
+    const auto found = existing.find(config.key);
     VirtualServer service;
     service.config = config;
-    service.real_servers.resize(config.real_servers.size());
-    for (size_t i = 0; i < config.real_servers.size(); ++i) {
-      service.real_servers[i].config = config.real_servers[i];
+    for (const RealServerConfig& real_server : config.real_servers) {
+      service.real_servers.push_back(
+          take_on(config, real_server, found == existing.end() ? none : found->second->real_servers,
+                  start));
     }
     virtual_servers_.push_back(std::move(service));
   }
 }
 
-void Services::start() {
-  TimePoint when = loop_.now();
-  for (VirtualServer& service : virtual_servers_) {
-    for (RealServer& real_server : service.real_servers) {
-      next_hops_.want(real_server.config.endpoint.address);
-      start_checks(service, real_server, when);
-      when += kFirstAttemptSpread;
-    }
+// Moves the real server out of `before` if it is there; `start` moves on with every new check.
+Services::RealServer Services::take_on(const VirtualServerConfig& service,
+                                       const RealServerConfig& config,
+                                       std::vector<RealServer>& before, TimePoint& start) {
+  const auto found = std::find_if(before.begin(), before.end(), [&](const RealServer& item) {
+    return item.config.endpoint == config.endpoint && item.checks != nullptr;
+  });
+  RealServer result;
+  if (found != before.end()) result = std::move(*found);
+  const bool goes_on = result.checks != nullptr && result.config.checks == config.checks;
+  result.config = config;
+  next_hops_.want(config.endpoint.address);
+  if (!goes_on) {
+    start_checks(service.key, result, start);
+    start += kFirstAttemptSpread;
   }
+  return result;
 }
 
-void Services::start_checks(VirtualServer& service, RealServer& real_server, TimePoint when) {
+void Services::start_checks(const ServiceKey& key, RealServer& real_server, TimePoint start) {
+  const Endpoint endpoint = real_server.config.endpoint;
   real_server.checks = std::make_unique<RealServerChecks>(
-      loop_, probes_, real_server.config.checks, when,
-      [this, key = service.config.key, endpoint = real_server.config.endpoint](
-          const CheckConfig& check, const ProbeResult& result, bool verdict_changed) {
+      loop_, probes_, real_server.config.checks, start,
+      [this, key, endpoint](const CheckConfig& check, const ProbeResult& result,
+                            bool verdict_changed) {
         if (!verdict_changed) return;
         log::notice("{}: {} of real server {} {}: {}", key, name_of(check.kind), endpoint,
                     result.ok ? "passes" : "fails", result.text);
         changed_();
       });
+  real_server.checks->restore(check_prefix(key, endpoint), known_);
+}
+
+HealthRecord::Verdicts Services::verdicts() const {
+  HealthRecord::Verdicts result;
+  for (const VirtualServer& service : virtual_servers_) {
+    for (const RealServer& real_server : service.real_servers) {
+      real_server.checks->collect(check_prefix(service.config.key, real_server.config.endpoint),
+                                  result);
+    }
+  }
+  return result;
 }
 
 void Services::check_all_now() {

@@ -16,21 +16,24 @@
 #include "director/next_hops.h"
 #include "io/dataplane.h"
 #include "io/event_loop.h"
+#include "io/health_record.h"
 #include "io/probe/probe.h"
 
 namespace xlb {
 
 class Services {
  public:
-  // `virtual_servers` must outlive this; `changed` is called from the loop when desired() may have
-  // changed.
+  // `changed` is called from the loop when judge_all() may say something else. `known` are verdicts
+  // of checks that a predecessor left.
   Services(EventLoop& loop, ProbeContext& probes, NextHops& next_hops,
-           const std::vector<VirtualServerConfig>& virtual_servers, std::function<void()> changed);
+           std::function<void()> changed, HealthRecord::Verdicts known);
   Services(const Services&) = delete;
   Services& operator=(const Services&) = delete;
 
-  // Begins resolving and checking real servers; the first attempts are spread a little.
-  void start();
+  // Takes these virtual servers on from now on. Those that were there keep their state: a check
+  // that did not change goes on, one that did starts from the last verdict of its target. New
+  // checks begin at once, spread a little.
+  void configure(const std::vector<VirtualServerConfig>& virtual_servers);
   void check_all_now();
 
   // Judges every real server anew and logs what changed.
@@ -38,6 +41,7 @@ class Services {
   // This host's own real servers, whatever their health: being one is not a matter of directing.
   [[nodiscard]] std::vector<LocalService> local_services() const;
   // From the last judgement.
+  [[nodiscard]] HealthRecord::Verdicts verdicts() const;
   [[nodiscard]] std::vector<Status::VirtualServer> status(const DataplaneCounters& counters) const;
 
  private:
@@ -53,7 +57,10 @@ class Services {
     std::vector<RealServer> real_servers;
   };
 
-  void start_checks(VirtualServer& service, RealServer& real_server, TimePoint when);
+  [[nodiscard]] RealServer take_on(const VirtualServerConfig& service,
+                                   const RealServerConfig& config, std::vector<RealServer>& before,
+                                   TimePoint& start);
+  void start_checks(const ServiceKey& key, RealServer& real_server, TimePoint start);
   void judge_one(const VirtualServer& service, RealServer& real_server);
   [[nodiscard]] Status::RealServer status_of(const RealServer& real_server,
                                              const RealServerCounters* counters) const;
@@ -62,6 +69,7 @@ class Services {
   ProbeContext& probes_;
   NextHops& next_hops_;
   std::function<void()> changed_;
+  HealthRecord::Verdicts known_;  // of targets that are not checked yet
   std::vector<VirtualServer> virtual_servers_;
 };
 

@@ -26,7 +26,40 @@ VrrpInstance::VrrpInstance(const VrrpSurroundings& surroundings, const VrrpInsta
                                      [this] { feed(vrrp::TimerExpired{}); })),
       since_(std::chrono::system_clock::now()) {}
 
+bool VrrpInstance::may_resume() const {
+  const auto spoke = around_.adverts.last(config_.name);
+  // A backup of the highest priority waits three intervals and next to no skew.
+  if (!spoke || around_.loop.now() - *spoke >= 3 * Duration(config_.advert_interval)) return false;
+  const auto& present = around_.netlink.addresses();
+  const auto in_place = [&](const VirtualAddress& vip) {
+    const auto link = around_.netlink.link(device_of(vip));
+    return link && std::any_of(present.begin(), present.end(), [&](const InterfaceAddress& own) {
+             return own.interface_index == link->index && own.address == vip.address;
+           });
+  };
+  return std::all_of(config_.virtual_addresses.begin(), config_.virtual_addresses.end(), in_place);
+}
+
+std::set<AddressRecord::Entry> VrrpInstance::address_entries() const {
+  std::set<AddressRecord::Entry> result;
+  for (const VirtualAddress& vip : config_.virtual_addresses)
+    result.insert({device_of(vip), vip.address});
+  return result;
+}
+
 void VrrpInstance::start() {
+  if (may_resume()) {
+    const auto found = find_footing();
+    if (found && open_socket(found->index)) {
+      footing_ = *found;
+      expected_.own_address = footing_->address;
+      log::notice(
+          "{}: goes on as MASTER: its last advertisement is younger than any backup's "
+          "patience",
+          config_.name);
+      return feed(vrrp::ResumeMaster{footing_->address});
+    }
+  }
   if (config_.priority != vrrp::kPriorityOwner) remove_addresses();
   refresh();
   if (router_.state() == vrrp::State::init) feed(vrrp::InterfaceDown{});
@@ -94,8 +127,33 @@ void VrrpInstance::shutdown() {
   feed(vrrp::Shutdown{});
 }
 
+void VrrpInstance::reconfigure(const VrrpInstanceConfig& config) {
+  const VrrpInstanceConfig before = std::exchange(config_, config);
+  const IpAddress own = expected_.own_address;
+  expected_ = vrrp::expectation_of(config_, own);
+  if (router_.state() == vrrp::State::master) {
+    const auto has = [](const VrrpInstanceConfig& in, const VirtualAddress& vip) {
+      return std::find(in.virtual_addresses.begin(), in.virtual_addresses.end(), vip) !=
+             in.virtual_addresses.end();
+    };
+    for (const VirtualAddress& vip : before.virtual_addresses) {
+      if (!has(config_, vip)) remove_address(vip);
+    }
+    add_addresses();
+    const auto& now_there = config_.virtual_addresses;
+    const bool any_new = std::any_of(now_there.begin(), now_there.end(),
+                                     [&](const auto& vip) { return !has(before, vip); });
+    if (any_new) announce();
+  }
+  carry_out_all(router_.reconfigure(vrrp::settings_of(config_), around_.loop.now()));
+}
+
 void VrrpInstance::feed(const vrrp::Event& event) {
-  for (const vrrp::Action& action : router_.handle(event, around_.loop.now()))
+  carry_out_all(router_.handle(event, around_.loop.now()));
+}
+
+void VrrpInstance::carry_out_all(const vrrp::Actions& actions) {
+  for (const vrrp::Action& action : actions)
     carry_out(action);
   rearm();
 }
@@ -169,6 +227,7 @@ void VrrpInstance::send(uint8_t priority) {
     return;
   }
   ++adverts_sent_;
+  if (priority != vrrp::kPriorityStop) around_.adverts.stamp(config_.name, around_.loop.now());
 }
 
 void VrrpInstance::add_addresses() {
@@ -187,17 +246,20 @@ void VrrpInstance::add_addresses() {
 }
 
 void VrrpInstance::remove_addresses() {
-  for (const VirtualAddress& vip : config_.virtual_addresses) {
-    const auto link = around_.netlink.link(device_of(vip));
-    if (!link) continue;  // its addresses went with it
-    const auto removed = around_.netlink.remove_address(link->index, vip.address);
-    if (!removed) {
-      log::error("{}: {}", config_.name, removed.error().text);
-      continue;
-    }
-    const auto recorded = around_.addresses.remove({link->name, vip.address});
-    if (!recorded) log::warning("{}: {}", config_.name, recorded.error().text);
+  for (const VirtualAddress& vip : config_.virtual_addresses)
+    remove_address(vip);
+}
+
+void VrrpInstance::remove_address(const VirtualAddress& vip) {
+  const auto link = around_.netlink.link(device_of(vip));
+  if (!link) return;  // its addresses went with it
+  const auto removed = around_.netlink.remove_address(link->index, vip.address);
+  if (!removed) {
+    log::error("{}: {}", config_.name, removed.error().text);
+    return;
   }
+  const auto recorded = around_.addresses.remove({link->name, vip.address});
+  if (!recorded) log::warning("{}: {}", config_.name, recorded.error().text);
 }
 
 void VrrpInstance::announce() {
@@ -213,6 +275,7 @@ void VrrpInstance::announce() {
 void VrrpInstance::transition(vrrp::State from, vrrp::State to) {
   since_ = std::chrono::system_clock::now();
   if (from != vrrp::State::init) ++transitions_;
+  if (from == vrrp::State::master) around_.adverts.clear(config_.name);
   const std::string why = to == vrrp::State::fault ? ": " + fault_reason_ : "";
   log::notice("{}: {} -> {}{}", config_.name, vrrp::name_of(from),
               to == vrrp::State::init ? "STOP" : vrrp::name_of(to), why);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 
@@ -16,6 +17,7 @@
 #include "core/vrrp_packet.h"
 #include "io/address_announce.h"
 #include "io/address_record.h"
+#include "io/advert_record.h"
 #include "io/event_loop.h"
 #include "io/netlink.h"
 #include "io/script.h"
@@ -30,6 +32,7 @@ struct VrrpSurroundings {
   Announcer& announcer;
   ScriptRunner& scripts;
   AddressRecord& addresses;
+  AdvertRecord& adverts;
   const GlobalSettings& global;
   // A master fell silent; its address if it was ever heard.
   std::function<void(const std::optional<IpAddress>&)> master_lost;
@@ -46,6 +49,13 @@ class VrrpInstance {
 
   // Takes virtual addresses away that a crashed predecessor left, then begins as BACKUP or FAULT.
   void start();
+  // Whether start() would go on as the master that a predecessor was: it spoke so lately that no
+  // backup can have given it up, and its addresses are where it left them.
+  [[nodiscard]] bool may_resume() const;
+  // Its virtual addresses as they are recorded.
+  [[nodiscard]] std::set<AddressRecord::Entry> address_entries() const;
+  // The same virtual router (core/config_diff.h) under other words: state and role are kept.
+  void reconfigure(const VrrpInstanceConfig& config);
   // To be called when links or addresses changed.
   void refresh();
   // Hands over: a farewell if master, addresses removed, notify_stop queued.
@@ -67,6 +77,7 @@ class VrrpInstance {
   [[nodiscard]] Result<Footing> find_footing() const;
   Result<void> open_socket(unsigned index);
   void feed(const vrrp::Event& event);
+  void carry_out_all(const vrrp::Actions& actions);
   void carry_out(const vrrp::Action& action);
   void rearm();
   void receive();
@@ -75,6 +86,7 @@ class VrrpInstance {
   void send(uint8_t priority);
   void add_addresses();
   void remove_addresses();
+  void remove_address(const VirtualAddress& address);
   void announce();
   void transition(vrrp::State from, vrrp::State to);
   void notify(vrrp::State state);

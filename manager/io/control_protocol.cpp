@@ -70,6 +70,14 @@ std::optional<ControlEnd> parse_end_line(std::string_view line) {
   return ControlEnd{failure};
 }
 
+std::string to_line(const ReloadAnswer& answer) {
+  Json line;
+  line["changes"] = answer.changes;
+  line["warnings"] = answer.warnings;
+  line["errors"] = answer.errors;
+  return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 // Written by hand: there may be millions, and no member needs escaping.
 void append_line(std::string& out, const Connection& connection) {
   fmt::format_to(std::back_inserter(out),

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "io/dataplane.h"
@@ -15,7 +16,7 @@
 namespace xlb {
 
 struct ControlRequest {
-  std::string command;  // "status", "connections", "persistence"
+  std::string command;  // "status", "connections", "persistence", "reload"
   std::map<std::string, std::string> arguments;
 };
 
@@ -39,6 +40,14 @@ struct ControlEnd {
   std::optional<ControlFailure> failure;
 };
 std::optional<ControlEnd> parse_end_line(std::string_view line);
+
+// The "reload" answer, a line: {"changes": [...], "warnings": [...], "errors": [...]}.
+struct ReloadAnswer {
+  std::vector<std::string> changes;
+  std::vector<std::string> warnings;
+  std::vector<std::string> errors;  // of the file: then nothing was changed
+};
+std::string to_line(const ReloadAnswer& answer);
 
 // One item of the "connections" or "persistence" answer, as a line at the end of `out`.
 void append_line(std::string& out, const Connection& connection);
