@@ -112,6 +112,7 @@ class Director {
     std::string error;                  // why it is refused, when not for the file's errors
   };
   Reload reload(bool dry_run);
+  Reload read_again(bool dry_run);
   Result<void> take_over(Config config);
   void take_over_routers();
   void take_over_interfaces();

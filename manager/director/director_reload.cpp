@@ -34,6 +34,14 @@ class RefusedReload : public ControlReply {
 }  // namespace
 
 Director::Reload Director::reload(bool dry_run) {
+  if (dry_run || attaching_) return read_again(dry_run);
+  supervision_->reloading();
+  Reload result = read_again(false);
+  supervision_->ready();
+  return result;
+}
+
+Director::Reload Director::read_again(bool dry_run) {
   CheckedConfig checked = check_config_file(config_file_, Strictness::run);
   Reload result;
   result.problems = std::move(checked.diagnostics);
@@ -81,6 +89,7 @@ Result<void> Director::take_over(Config config) {
   }
   config_ = std::move(config);
   take_over_routers();
+  next_hops_->forget_all();
   follow_peers();
   services_->configure(config_.virtual_servers);
   next_hops_->refresh();
@@ -137,6 +146,8 @@ void Director::follow_peers() {
   for (const IpAddress& peer : config_.xlb.peers) {
     if (!netlink_->is_local(peer)) next_hops_->want(peer);
   }
+  for (const IpAddress& director : heard_directors_)
+    next_hops_->want(director);
 }
 
 void Director::log_reload(const Reload& reload) {

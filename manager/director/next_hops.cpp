@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 namespace xlb {
@@ -29,6 +30,7 @@ NextHops::NextHops(EventLoop& loop, Netlink& netlink, std::function<void()> chan
 
 void NextHops::want(const IpAddress& address) {
   const auto [entry, added] = entries_.try_emplace(address);
+  entry->second.wanted = true;
   if (added) resolve(address, entry->second);
 }
 
@@ -116,7 +118,13 @@ void NextHops::resolve(const IpAddress& address, Entry& entry) {
   (void)netlink_.resolve_neighbour(link->index, address);  // asked again at the next request time
 }
 
+void NextHops::forget_all() {
+  for (auto& [address, entry] : entries_)
+    entry.wanted = false;
+}
+
 void NextHops::refresh() {
+  std::erase_if(entries_, [](const auto& item) { return !item.second.wanted; });
   for (auto& [address, entry] : entries_)
     resolve(address, entry);
 }

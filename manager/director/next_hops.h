@@ -35,6 +35,8 @@ class NextHops {
 
   // The address is kept resolved from now on.
   void want(const IpAddress& address);
+  // What is wanted from now on is wanted anew; until then, and for what is, answers stay.
+  void forget_all();
   [[nodiscard]] Answer find(const IpAddress& address) const;
 
   // To be called when the netlink picture changed.
@@ -51,6 +53,7 @@ class NextHops {
  private:
   struct Entry {
     Answer answer;
+    bool wanted = true;
     bool failed = false;       // the kernel asked and got no answer
     TimePoint next_request{};  // when the kernel may be asked again
     std::optional<MacAddress>
