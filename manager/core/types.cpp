@@ -66,15 +66,22 @@ std::optional<MacAddress> MacAddress::parse(std::string_view text) {
   return result;
 }
 
-std::string MacAddress::to_string() const { return fmt::format("{:02x}", fmt::join(bytes, ":")); }
+std::string MacAddress::to_string() const {
+  return fmt::format("{:02x}", fmt::join(bytes, ":"));
+}
 
-std::string_view name_of(Protocol protocol) { return protocol == Protocol::tcp ? "TCP" : "UDP"; }
+std::string_view name_of(Protocol protocol) {
+  return protocol == Protocol::tcp ? "TCP" : "UDP";
+}
 
-std::string_view name_of(Scheduler scheduler) { return scheduler == Scheduler::rr ? "rr" : "wrr"; }
+std::string_view name_of(Scheduler scheduler) {
+  return scheduler == Scheduler::rr ? "rr" : "wrr";
+}
 
 std::string_view name_of(ForwardingMethod method) {
   switch (method) {
-    case ForwardingMethod::direct_routing: return "DR";
+    case ForwardingMethod::direct_routing:
+      return "DR";
   }
   return "";
 }

@@ -1,5 +1,5 @@
-// Value types of the domain: addresses, ports, protocols, times. Ports are host order everywhere in C++;
-// only include/xlb/abi.h and wire codecs know network order.
+// Value types of the domain: addresses, ports, protocols, times. Ports are host order everywhere in
+// C++; only include/xlb/abi.h and wire codecs know network order.
 #pragma once
 
 #include <fmt/format.h>
@@ -101,8 +101,8 @@ struct PrefixedAddress {
 enum class Scheduler : uint8_t { rr, wrr };
 std::string_view name_of(Scheduler scheduler);
 
-// How a packet reaches the real server; "Local" and "Route" in ipvsadm's listing are both direct_routing,
-// told apart by whether the address is this host's own.
+// How a packet reaches the real server; "Local" and "Route" in ipvsadm's listing are both
+// direct_routing, told apart by whether the address is this host's own.
 enum class ForwardingMethod : uint8_t { direct_routing };
 std::string_view name_of(ForwardingMethod method);  // "DR"
 
