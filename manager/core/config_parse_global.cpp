@@ -89,10 +89,6 @@ void read_local_delivery(Sections& sections, XlbSettings& xlb, const Line& line)
   const auto way = sections.values.choice(*word, "local_delivery", kWays);
   if (!way) return;
   xlb.local_delivery = static_cast<LocalDelivery>(*way);
-  if (xlb.local_delivery == LocalDelivery::loopback) {
-    sections.problems.error(word->spot, "local_delivery `loopback` is not supported yet",
-                            "use nat");
-  }
 }
 
 void read_peers(Sections& sections, XlbSettings& xlb, const Line& line) {

@@ -113,7 +113,7 @@ Result<void> Director::open_kernel() {
   nat_ = std::make_unique<NatWorker>(*loop_, std::move(*nat),
                                      [this](const Result<void>& done) { nat_applied(done); });
   next_hops_ = std::make_unique<NextHops>(*loop_, *netlink_, [this] { request_apply(); });
-  return {};
+  return open_repairs();
 }
 
 Result<void> Director::open_servers(const DirectorOptions&) {
@@ -170,6 +170,9 @@ Result<void> Director::purge(const std::string& run_directory) {
       if (auto removed = (*netlink)->remove_address(link->index, address); !removed) return removed;
     }
     if (auto removed = addresses.remove({interface, address}); !removed) return removed;
+  }
+  if (auto removed = LoopbackDelivery(**netlink, directory->path()).remove(); !removed) {
+    return removed;
   }
   if (auto purged = XdpDataplane::purge(directory->bpf_directory()); !purged) return purged;
   auto nat = NatTable::open();

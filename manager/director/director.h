@@ -31,8 +31,10 @@
 #include "io/control.h"
 #include "io/event_loop.h"
 #include "io/health_record.h"
+#include "io/loopback_delivery.h"
 #include "io/nat_worker.h"
 #include "io/netlink.h"
+#include "io/nft_monitor.h"
 #include "io/probe/probe.h"
 #include "io/run_directory.h"
 #include "io/script.h"
@@ -119,6 +121,13 @@ class Director {
   void follow_peers();
   void log_reload(const Reload& reload);
 
+  // director_repair.cpp: what somebody else undid is done again
+  Result<void> open_repairs();
+  void nft_readable();
+  void repair();
+  void repair_dataplane();
+  [[nodiscard]] std::vector<std::string> client_facing_interfaces() const;
+
   // director_status.cpp: what users see
   [[nodiscard]] Status build_status();
   void publish();
@@ -149,6 +158,9 @@ class Director {
   std::unique_ptr<ProbeContext> probes_;
   std::unique_ptr<XdpDataplane> dataplane_;  // absent without virtual servers
   std::unique_ptr<NatWorker> nat_;
+  std::optional<LoopbackDelivery> loopback_;
+  std::optional<NftMonitor> nft_monitor_;
+  EventLoop::Watch nft_watch_;
   std::unique_ptr<NextHops> next_hops_;
   std::unique_ptr<Services> services_;
   std::vector<std::unique_ptr<VrrpInstance>> instances_;
@@ -163,11 +175,14 @@ class Director {
   EventLoop::Timer apply_timer_;
   EventLoop::Timer attach_timer_;
   EventLoop::Timer stop_timer_;
+  EventLoop::Timer repair_timer_;
   TimePoint attach_deadline_{};
   bool attaching_ = true;  // until the neighbours are settled
   bool applied_ = false;
   std::string apply_error_;
   std::string local_delivery_error_;
+  std::string loopback_error_;
+  std::string pins_error_;
   bool stopping_ = false;
   std::vector<const VrrpInstance*> handed_over_;  // were master when stopping began
   TimePoint stop_deadline_{};

@@ -142,10 +142,6 @@ void Director::apply() {
   publish();
 }
 
-void Director::apply_local_delivery() {
-  nat_->set_local(services_->local_services(), false);
-}
-
 void Director::nat_applied(const Result<void>& done) {
   const std::string text = done ? std::string() : done.error().text;
   if (!done) {
@@ -164,9 +160,9 @@ void Director::try_attach() {
     attach_timer_.arm(loop_->now() + kSettlePoll);
     return;
   }
-  attaching_ = false;
   attach_interfaces();
   if (fatal_) return;
+  attaching_ = false;
   publish();
   supervision_->ready();
   log::notice("xlbd {} is running", XLB_VERSION);
@@ -209,7 +205,13 @@ void Director::detach_others() {
 void Director::attach(Interface& interface, const Link& link) {
   const auto attached =
       dataplane_->attach(link.name, link.index, link.mac, config_.xlb.attach_mode);
-  if (!attached) return give_up(attached.error());
+  if (!attached) {
+    if (attaching_) return give_up(attached.error());
+    const std::string& why = attached.error().text;
+    if (interface.reason != why) log::error("{}; trying again every half second", why);
+    interface.reason = why;
+    return;
+  }
   interface.index = link.index;
   interface.mac = link.mac;
   interface.mode = attached->mode;
@@ -292,12 +294,15 @@ void Director::finish_stop() {
   const auto finished = nat_->finish();
   if (!finished) log::error("{}", finished.error().text);
   if (services_->local_services().empty()) {
+    const auto put_back = loopback_->remove();
+    if (!put_back) log::error("{}", put_back.error().text);
     log::notice("stopped");
   } else {
     log::notice(
-        "stopped; the local delivery of this host's own real servers stays (nftables table ip "
-        "xlb), so that what other directors send them goes on being served; 'xlbd --purge' "
-        "removes it");
+        "stopped; the local delivery of this host's own real servers stays ({}), so that what "
+        "other directors send them goes on being served; 'xlbd --purge' removes it",
+        config_.xlb.local_delivery == LocalDelivery::nat ? "nftables table ip xlb"
+                                                         : "virtual addresses on lo");
   }
   loop_->stop();
 }

@@ -38,6 +38,8 @@ Status Director::build_status() {
     status.not_ready_reason = apply_error_;
   } else if (!local_delivery_error_.empty()) {
     status.not_ready_reason = local_delivery_error_;
+  } else if (!loopback_error_.empty()) {
+    status.not_ready_reason = loopback_error_;
   } else if (dataplane_) {
     for (const Interface& interface : interfaces_) {
       if (interface.index != 0) continue;

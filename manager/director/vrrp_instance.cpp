@@ -79,7 +79,7 @@ Result<VrrpInstance::Footing> VrrpInstance::find_footing() const {
                     [&](const auto& vip) { return vip.address.address == own.address.address; });
     if (own.interface_index == link->index && own.address.address.is_v4() &&
         (!is_virtual || config_.priority == vrrp::kPriorityOwner)) {
-      return Footing{link->index, own.address.address};
+      return Footing{link->index, own.address.address, link->mac};
     }
   }
   return fail("interface {} has no IPv4 address of its own", config_.interface);
@@ -93,8 +93,11 @@ void VrrpInstance::refresh() {
     const auto opened = open_socket(found->index);
     if (!opened) return fault(opened.error().text);
   }
+  repair_addresses();
   const bool changed = !footing_ || footing_->address != found->address;
+  const bool new_mac = footing_ && footing_->index == found->index && footing_->mac != found->mac;
   footing_ = *found;
+  if (new_mac) announce_new_mac();
   expected_.own_address = footing_->address;
   fault_reason_.clear();
   if (changed || router_.state() == vrrp::State::fault || router_.state() == vrrp::State::init) {

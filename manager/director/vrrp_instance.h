@@ -58,6 +58,9 @@ class VrrpInstance {
   void reconfigure(const VrrpInstanceConfig& config);
   // To be called when links or addresses changed.
   void refresh();
+  // Puts virtual addresses that somebody else took away or added back as the role has them; the
+  // netlink picture must have been read since they were last changed here.
+  void repair_addresses();
   // Hands over: a farewell if master, addresses removed, notify_stop queued.
   void shutdown();
 
@@ -72,6 +75,7 @@ class VrrpInstance {
   struct Footing {  // what adverts need of the interface
     unsigned index = 0;
     IpAddress address;
+    MacAddress mac;
   };
 
   [[nodiscard]] Result<Footing> find_footing() const;
@@ -88,6 +92,10 @@ class VrrpInstance {
   void remove_addresses();
   void remove_address(const VirtualAddress& address);
   void announce();
+  void restore_addresses();
+  void remove_foreign_addresses();
+  bool repaired(const Result<void>& result);
+  void announce_new_mac();
   void transition(vrrp::State from, vrrp::State to);
   void notify(vrrp::State state);
   void run_script(const ScriptCommand& command);
@@ -105,6 +113,7 @@ class VrrpInstance {
   bool stopped_ = false;
   bool successor_heard_ = false;
   std::string fault_reason_;
+  std::string repair_error_;
   WallTime since_;
   uint64_t transitions_ = 0;
   uint64_t adverts_sent_ = 0;
