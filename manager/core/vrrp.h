@@ -100,8 +100,8 @@ class VirtualRouter {
   // again.
   Actions handle(const Event& event, TimePoint now);
 
-  // Goes on under other settings of the same version, in the same state: a master says so at once, a
-  // backup's timer is reckoned anew.
+  // Goes on under other settings of the same version, in the same state: a master says so at once,
+  // a backup's timer is reckoned anew.
   Actions reconfigure(const Settings& settings, TimePoint now);
 
   // When TimerExpired is due; nullopt: nothing to wait for. TimerExpired before the deadline does

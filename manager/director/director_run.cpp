@@ -154,8 +154,8 @@ void Director::nat_applied(const Result<void>& done) {
 // Attaching waits for the neighbours, so that a peer director's frames are recognised from the
 // first one on.
 void Director::try_attach() {
-  const bool ready = applied_ && nat_->settled() &&
-                     (next_hops_->settled() || loop_->now() >= attach_deadline_);
+  const bool ready =
+      applied_ && nat_->settled() && (next_hops_->settled() || loop_->now() >= attach_deadline_);
   if (!ready) {
     attach_timer_.arm(loop_->now() + kSettlePoll);
     return;
