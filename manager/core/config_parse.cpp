@@ -7,7 +7,15 @@
 namespace xlb {
 
 std::string_view name_of(CheckKind kind) {
-  return kind == CheckKind::http_get ? "HTTP_GET" : "TCP_CHECK";
+  switch (kind) {
+    case CheckKind::http_get:
+      return "HTTP_GET";
+    case CheckKind::ssl_get:
+      return "SSL_GET";
+    case CheckKind::tcp:
+      return "TCP_CHECK";
+  }
+  return "";
 }
 
 namespace parse {

@@ -1,7 +1,9 @@
-// HTTP_GET and TCP_CHECK, and the timing words that virtual_server and real_server share with them.
+// HTTP_GET, SSL_GET and TCP_CHECK, the words that virtual_server and real_server share with them,
+// and their inheritance.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/config_parse_sections.h"
 
@@ -13,6 +15,8 @@ using std::chrono::microseconds;
 constexpr std::string_view kEmptyBodyDigest = "d41d8cd98f00b204e9800998ecf8427e";
 constexpr size_t kDigestDigits = 32;
 constexpr uint64_t kMostRetries = 1'000'000;
+constexpr size_t kLongestHost = 253;
+constexpr microseconds kHttpDelayBeforeRetry{3'000'000};
 
 std::optional<microseconds> read_time(Sections& sections, const Line& line, microseconds least) {
   Arguments arguments(line, sections.problems);
@@ -89,9 +93,29 @@ void read_status_code(Sections& sections, HttpUrl& url, const Line& line) {
   }
 }
 
+std::optional<std::string> read_host(Sections& sections, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  const Word* word = arguments.take("a host name");
+  if (word == nullptr) return std::nullopt;
+  const bool sendable = !word->text.empty() && word->text.size() <= kLongestHost &&
+                        std::all_of(word->text.begin(), word->text.end(), [](char c) {
+                          return static_cast<unsigned char>(c) > ' ' && c < '\x7f';
+                        });
+  if (sendable) return word->text;
+  sections.problems.error(word->spot, fmt::format("{} is not a host name", quoted(word->text)),
+                          fmt::format("{} www.example.org", arguments.keyword().text));
+  return std::nullopt;
+}
+
+void read_url_host(Sections& sections, HttpUrl& url, const Line& line) {
+  url.virtual_host = read_host(sections, line).value_or("");
+}
+
 void read_url(Sections& sections, CheckDraft& draft, const Line& line) {
-  static constexpr WordReader<HttpUrl> kWords[] = {
-      {"path", read_path}, {"digest", read_digest}, {"status_code", read_status_code}};
+  static constexpr WordReader<HttpUrl> kWords[] = {{"path", read_path},
+                                                   {"digest", read_digest},
+                                                   {"status_code", read_status_code},
+                                                   {"virtualhost", read_url_host}};
   { const Arguments none(line, sections.problems); }
   HttpUrl url;
   url.place = sections.problems.place_of(line.spot);
@@ -123,53 +147,121 @@ void read_connect_port(Sections& sections, CheckDraft& draft, const Line& line) 
   }
 }
 
-void read_timing(Sections& sections, CheckDraft& draft, const Line& line) {
-  (void)read_timing_word(sections, draft.timing, line);
+void read_default(Sections& sections, CheckDraft& draft, const Line& line) {
+  read_check_default(sections, draft.own, line);
 }
 
 void read_nb_get_retry(Sections& sections, CheckDraft& draft, const Line& line) {
-  if (draft.config.kind != CheckKind::http_get) {
+  if (draft.config.kind == CheckKind::tcp) {
     sections.blocks.warn_once(
         line.spot,
         "`nb_get_retry` is not TCP_CHECK's: it is taken for retry, which keepalived "
         "would leave at its default");
   }
-  read_timing(sections, draft, line);
+  read_default(sections, draft, line);
+}
+
+void read_http_protocol(Sections& sections, CheckDraft& draft, const Line& line) {
+  static constexpr std::string_view kVersions[] = {"1.0", "1.1", "1.0C", "1.0c"};
+  Arguments arguments(line, sections.problems);
+  const Word* word = arguments.take("1.0, 1.1 or 1.0C");
+  if (word == nullptr) return;
+  const auto version = sections.values.choice(*word, "HTTP version", kVersions);
+  if (!version) return;
+  draft.config.http_version = *version == 0   ? HttpVersion::v1_0
+                              : *version == 1 ? HttpVersion::v1_1
+                                              : HttpVersion::v1_0_close;
+}
+
+void says_nothing_without_tls(Sections& sections, const CheckDraft& draft, const Line& line) {
+  if (draft.config.kind == CheckKind::ssl_get) return;
+  sections.problems.warning(
+      line.spot, fmt::format("`{}` means nothing without TLS", line.words[0].text), "SSL_GET {");
+}
+
+void read_enable_sni(Sections& sections, CheckDraft& draft, const Line& line) {
+  { const Arguments none(line, sections.problems); }
+  says_nothing_without_tls(sections, draft, line);
+  draft.enable_sni = true;
+  draft.sni_spot = line.spot;
+}
+
+void read_sni_name(Sections& sections, CheckDraft& draft, const Line& line) {
+  says_nothing_without_tls(sections, draft, line);
+  const auto name = read_host(sections, line);
+  if (!name) return;
+  draft.sni_name = *name;
+  draft.sni_spot = line.spot;
 }
 
 constexpr WordReader<CheckDraft> kCheckWords[] = {
     {"url", read_url},
     {"connect_ip", read_connect_ip},
     {"connect_port", read_connect_port},
-    {"delay_loop", read_timing},
-    {"connect_timeout", read_timing},
-    {"delay_before_retry", read_timing},
-    {"retry", read_timing},
+    {"delay_loop", read_default},
+    {"connect_timeout", read_default},
+    {"delay_before_retry", read_default},
+    {"retry", read_default},
     {"nb_get_retry", read_nb_get_retry},
+    {"alpha", read_default},
+    {"warmup", read_default},
+    {"virtualhost", read_default},
+    {"http_protocol", read_http_protocol},
+    {"enable_sni", read_enable_sni},
+    {"sni_name", read_sni_name},
 };
+
+template <typename T>
+void inherit(std::optional<T>& value, const std::optional<T>& outer) {
+  if (!value) value = outer;
+}
+
+// What goes out as the name in the TLS hello: no port, and never an address.
+std::string sni_of(Sections& sections, CheckDraft& draft, const HttpUrl& url) {
+  if (draft.config.kind != CheckKind::ssl_get) return {};
+  if (!draft.enable_sni && draft.sni_name.empty()) return {};
+  std::string name = draft.sni_name.empty() ? url.virtual_host : draft.sni_name;
+  name = name.substr(0, name.find(':'));
+  const bool is_name =
+      !name.empty() && !IpAddress::parse(name) &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") ==
+          std::string::npos;
+  if (is_name || std::exchange(draft.sni_refused, true)) return is_name ? name : "";
+  sections.problems.warning(
+      draft.sni_spot,
+      name.empty() ? std::string("there is no name to send: no virtualhost is given")
+                   : fmt::format("{} is not sent: it is not a host's name", quoted(name)),
+      "sni_name www.example.org");
+  return {};
+}
 
 }  // namespace
 
-bool read_timing_word(Sections& sections, TimingDraft& timing, const Line& line) {
+void read_check_default(Sections& sections, CheckDefaults& defaults, const Line& line) {
   const std::string& word = line.words[0].text;
+  const auto time = [&](std::optional<microseconds>& value, int least_us) {
+    if (const auto read = read_time(sections, line, microseconds(least_us))) value = read;
+  };
   if (word == "delay_loop") {
-    if (const auto time = read_time(sections, line, microseconds(1))) timing.delay_loop = time;
+    time(defaults.delay_loop, 1);
   } else if (word == "connect_timeout") {
-    if (const auto time = read_time(sections, line, microseconds(1))) timing.connect_timeout = time;
+    time(defaults.connect_timeout, 1);
   } else if (word == "delay_before_retry") {
-    if (const auto time = read_time(sections, line, microseconds(0))) {
-      timing.delay_before_retry = time;
-    }
-  } else if (word == "retry" || word == "nb_get_retry") {
+    time(defaults.delay_before_retry, 0);
+  } else if (word == "warmup") {
+    time(defaults.warmup, 0);
+  } else if (word == "alpha") {
+    Arguments arguments(line, sections.problems);
+    if (const auto value = sections.values.flag(arguments)) defaults.alpha = value;
+  } else if (word == "virtualhost") {
+    if (const auto host = read_host(sections, line)) defaults.virtual_host = host;
+  } else {  // retry, nb_get_retry
     Arguments arguments(line, sections.problems);
     const Word* count = arguments.take("a number");
-    if (count == nullptr) return true;
+    if (count == nullptr) return;
     const auto value = sections.values.number(*count, word, {0, kMostRetries});
-    if (value) timing.retry = static_cast<int>(*value);
-  } else {
-    return false;
+    if (value) defaults.retry = static_cast<int>(*value);
   }
-  return true;
 }
 
 CheckDraft read_check(Sections& sections, CheckKind kind, const Line& head) {
@@ -178,13 +270,44 @@ CheckDraft read_check(Sections& sections, CheckKind kind, const Line& head) {
   draft.config.kind = kind;
   draft.config.place = sections.problems.place_of(head.spot);
   const Spot spot = head.spot;
-  const bool http = kind == CheckKind::http_get;
+  const bool http = kind != CheckKind::tcp;
   read_section<CheckDraft>(sections, http ? BlockKind::http_get : BlockKind::tcp_check, head, draft,
                            kCheckWords);
   if (http && draft.config.urls.empty() && sections.blocks.braces_are_balanced()) {
-    sections.problems.error(spot, "HTTP_GET has no url", "url { path /index.html }");
+    sections.problems.error(spot, fmt::format("{} has no url", name_of(kind)),
+                            "url { path /index.html }");
   }
   return draft;
+}
+
+CheckConfig finish_check(Sections& sections, CheckDraft draft,
+                         std::span<const CheckDefaults* const> outer, const Endpoint& real_server) {
+  CheckDefaults& own = draft.own;
+  for (const CheckDefaults* block : outer) {
+    inherit(own.delay_loop, block->delay_loop);
+    inherit(own.connect_timeout, block->connect_timeout);
+    inherit(own.delay_before_retry, block->delay_before_retry);
+    inherit(own.retry, block->retry);
+    inherit(own.alpha, block->alpha);
+    inherit(own.warmup, block->warmup);
+    inherit(own.virtual_host, block->virtual_host);
+  }
+  CheckTiming timing;
+  if (draft.config.kind != CheckKind::tcp) timing.delay_before_retry = kHttpDelayBeforeRetry;
+  timing.delay_loop = own.delay_loop.value_or(timing.delay_loop);
+  timing.connect_timeout = own.connect_timeout.value_or(timing.connect_timeout);
+  timing.delay_before_retry = own.delay_before_retry.value_or(timing.delay_before_retry);
+  timing.retry = own.retry.value_or(timing.retry);
+  timing.alpha = own.alpha.value_or(timing.alpha);
+  timing.warmup = own.warmup.value_or(timing.warmup);
+  draft.config.timing = timing;
+  draft.config.target = {draft.connect_ip.value_or(real_server.address),
+                         draft.connect_port.value_or(real_server.port)};
+  for (HttpUrl& url : draft.config.urls) {
+    if (url.virtual_host.empty()) url.virtual_host = own.virtual_host.value_or("");
+    url.sni = sni_of(sections, draft, url);
+  }
+  return std::move(draft.config);
 }
 
 }  // namespace xlb::parse

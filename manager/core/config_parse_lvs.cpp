@@ -1,104 +1,20 @@
-// virtual_server and real_server: their words, keepalived's inheritance, and the rules between
-// them.
+// virtual_server: its words, and the rules between it and the others.
 #include <fmt/format.h>
 
+#include <limits>
 #include <map>
 #include <utility>
 
-#include "core/config_parse_sections.h"
+#include "core/config_parse_lvs.h"
 
 namespace xlb::parse {
 namespace {
 
-using std::chrono::microseconds;
 using std::chrono::seconds;
 
 constexpr seconds kPersistenceWithoutValue{360};
-constexpr microseconds kHttpDelayBeforeRetry{3'000'000};
 constexpr std::string_view kSchedulers[] = {"rr", "wrr", "lc",  "wlc", "lblc", "lblcr", "sh",
                                             "mh", "dh",  "sed", "nq",  "fo",   "ovf",   "twos"};
-
-struct RealServerDraft {
-  RealServerConfig config;
-  Spot head;
-  Spot port_spot;
-  std::optional<uint16_t> port;
-  std::optional<int> weight;
-  TimingDraft timing;
-  std::vector<CheckDraft> checks;
-  bool valid = false;
-};
-
-struct VirtualServerDraft {
-  VirtualServerConfig config;
-  Spot head;
-  bool valid = false;
-  bool method_is_direct = true;  // false after an error about it
-  bool has_scheduler = false;
-  bool has_method = false;
-  bool has_protocol = false;
-  std::optional<int> weight;
-  TimingDraft timing;
-  std::vector<RealServerDraft> real_servers;
-};
-
-std::optional<int> read_weight_value(Sections& sections, const Line& line) {
-  Arguments arguments(line, sections.problems);
-  const Word* word = arguments.take("a number from 0 to 65535");
-  if (word == nullptr) return std::nullopt;
-  const auto weight = sections.values.number(*word, "weight", {0, 65535});
-  if (!weight) return std::nullopt;
-  return static_cast<int>(*weight);
-}
-
-void read_real_weight(Sections& sections, RealServerDraft& draft, const Line& line) {
-  draft.weight = read_weight_value(sections, line);
-}
-
-void read_real_timing(Sections& sections, RealServerDraft& draft, const Line& line) {
-  (void)read_timing_word(sections, draft.timing, line);
-}
-
-void read_http_get(Sections& sections, RealServerDraft& draft, const Line& line) {
-  draft.checks.push_back(read_check(sections, CheckKind::http_get, line));
-}
-
-void read_tcp_check(Sections& sections, RealServerDraft& draft, const Line& line) {
-  draft.checks.push_back(read_check(sections, CheckKind::tcp, line));
-}
-
-constexpr WordReader<RealServerDraft> kRealServerWords[] = {
-    {"weight", read_real_weight},
-    {"delay_loop", read_real_timing},
-    {"connect_timeout", read_real_timing},
-    {"retry", read_real_timing},
-    {"delay_before_retry", read_real_timing},
-    {"HTTP_GET", read_http_get},
-    {"TCP_CHECK", read_tcp_check},
-};
-
-void read_real_server(Sections& sections, VirtualServerDraft& server, const Line& head) {
-  RealServerDraft draft;
-  draft.head = head.spot;
-  draft.config.place = sections.problems.place_of(head.spot);
-  {
-    Arguments arguments(head, sections.problems);
-    const Word* address = arguments.take("an address and a port");
-    const Word* port = arguments.take_if_any();
-    if (address != nullptr) {
-      const auto value = sections.values.ipv4_of_host(*address, "real_server");
-      if (value) draft.config.endpoint.address = *value;
-      draft.valid = value.has_value();
-    }
-    if (port != nullptr) {
-      draft.port_spot = port->spot;
-      draft.port = sections.values.port(*port, "real_server");
-      draft.valid = draft.valid && draft.port.has_value();
-    }
-  }
-  read_section<RealServerDraft>(sections, BlockKind::real_server, head, draft, kRealServerWords);
-  server.real_servers.push_back(std::move(draft));
-}
 
 void read_scheduler(Sections& sections, VirtualServerDraft& draft, const Line& line) {
   Arguments arguments(line, sections.problems);
@@ -179,20 +95,95 @@ void read_protocol(Sections& sections, VirtualServerDraft& draft, const Line& li
 }
 
 void read_virtual_weight(Sections& sections, VirtualServerDraft& draft, const Line& line) {
-  draft.weight = read_weight_value(sections, line);
+  draft.weight = read_weight(sections, line);
 }
 
-void read_virtual_timing(Sections& sections, VirtualServerDraft& draft, const Line& line) {
-  (void)read_timing_word(sections, draft.timing, line);
+void read_virtual_default(Sections& sections, VirtualServerDraft& draft, const Line& line) {
+  read_check_default(sections, draft.defaults, line);
+}
+
+void read_virtual_inhibit(Sections& sections, VirtualServerDraft& draft, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  if (const auto value = sections.values.flag(arguments)) draft.inhibit_on_failure = value;
+}
+
+void read_omega(Sections& sections, VirtualServerDraft& draft, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  draft.config.omega = sections.values.flag(arguments).value_or(draft.config.omega);
+}
+
+std::optional<uint32_t> read_live_weight(Sections& sections, const Line& line, uint64_t least) {
+  Arguments arguments(line, sections.problems);
+  const Word* word = arguments.take("a sum of weights");
+  if (word == nullptr) return std::nullopt;
+  const auto value = sections.values.number(*word, arguments.keyword().text,
+                                            {least, std::numeric_limits<uint32_t>::max()});
+  if (!value) return std::nullopt;
+  return static_cast<uint32_t>(*value);
+}
+
+void read_quorum(Sections& sections, VirtualServerDraft& draft, const Line& line) {
+  draft.quorum_spot = line.spot;
+  draft.config.quorum = read_live_weight(sections, line, 1).value_or(1);
+}
+
+void read_hysteresis(Sections& sections, VirtualServerDraft& draft, const Line& line) {
+  draft.hysteresis_spot = line.spot;
+  draft.config.hysteresis = read_live_weight(sections, line, 0).value_or(0);
+}
+
+void read_quorum_up(Sections& sections, VirtualServerDraft& draft, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  draft.config.quorum_up = sections.values.script(arguments);
+}
+
+void read_quorum_down(Sections& sections, VirtualServerDraft& draft, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  draft.config.quorum_down = sections.values.script(arguments);
+}
+
+void read_sorry_server(Sections& sections, VirtualServerDraft& draft, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  const Word* address = arguments.take("an address and a port");
+  if (address == nullptr) return;
+  draft.sorry_spot = address->spot;
+  draft.sorry_address = sections.values.ipv4_of_host(*address, "sorry_server");
+  const Word* port = arguments.take_if_any();
+  if (port == nullptr) return;
+  draft.sorry_spot = port->spot;
+  draft.sorry_port = sections.values.port(*port, "sorry_server");
+  if (!draft.sorry_port) draft.sorry_address.reset();
+}
+
+// An xlb sorry server always stays, so that its connections are finished.
+void read_sorry_inhibit(Sections& sections, VirtualServerDraft&, const Line& line) {
+  const Arguments none(line, sections.problems);
 }
 
 constexpr WordReader<VirtualServerDraft> kVirtualServerWords[] = {
-    {"real_server", read_real_server},   {"lb_algo", read_scheduler},
-    {"lvs_sched", read_scheduler},       {"lb_kind", read_method},
-    {"lvs_method", read_method},         {"persistence_timeout", read_persistence_timeout},
-    {"protocol", read_protocol},         {"weight", read_virtual_weight},
-    {"delay_loop", read_virtual_timing}, {"connect_timeout", read_virtual_timing},
-    {"retry", read_virtual_timing},      {"delay_before_retry", read_virtual_timing},
+    {"real_server", read_real_server},
+    {"lb_algo", read_scheduler},
+    {"lvs_sched", read_scheduler},
+    {"lb_kind", read_method},
+    {"lvs_method", read_method},
+    {"persistence_timeout", read_persistence_timeout},
+    {"protocol", read_protocol},
+    {"weight", read_virtual_weight},
+    {"inhibit_on_failure", read_virtual_inhibit},
+    {"omega", read_omega},
+    {"quorum", read_quorum},
+    {"hysteresis", read_hysteresis},
+    {"quorum_up", read_quorum_up},
+    {"quorum_down", read_quorum_down},
+    {"sorry_server", read_sorry_server},
+    {"sorry_server_inhibit", read_sorry_inhibit},
+    {"delay_loop", read_virtual_default},
+    {"connect_timeout", read_virtual_default},
+    {"retry", read_virtual_default},
+    {"delay_before_retry", read_virtual_default},
+    {"alpha", read_virtual_default},
+    {"warmup", read_virtual_default},
+    {"virtualhost", read_virtual_default},
 };
 
 void read_virtual_server_head(Sections& sections, VirtualServerDraft& draft, const Line& head) {
@@ -211,64 +202,6 @@ void read_virtual_server_head(Sections& sections, VirtualServerDraft& draft, con
   const auto port = sections.values.port(*arguments.take_if_any(), "virtual_server");
   if (port) draft.config.key.port = *port;
   draft.valid = value.has_value() && port.has_value();
-}
-
-template <typename T>
-void inherit(std::optional<T>& value, const std::optional<T>& outer) {
-  if (!value) value = outer;
-}
-
-CheckConfig finish_check(CheckDraft&& draft, const TimingDraft& real, const TimingDraft& virtual_,
-                         const Endpoint& endpoint) {
-  for (const TimingDraft* outer : {&real, &virtual_}) {
-    inherit(draft.timing.delay_loop, outer->delay_loop);
-    inherit(draft.timing.connect_timeout, outer->connect_timeout);
-    inherit(draft.timing.delay_before_retry, outer->delay_before_retry);
-    inherit(draft.timing.retry, outer->retry);
-  }
-  CheckTiming timing;
-  if (draft.config.kind == CheckKind::http_get) timing.delay_before_retry = kHttpDelayBeforeRetry;
-  timing.delay_loop = draft.timing.delay_loop.value_or(timing.delay_loop);
-  timing.connect_timeout = draft.timing.connect_timeout.value_or(timing.connect_timeout);
-  timing.delay_before_retry = draft.timing.delay_before_retry.value_or(timing.delay_before_retry);
-  timing.retry = draft.timing.retry.value_or(timing.retry);
-  draft.config.timing = timing;
-  draft.config.target = {draft.connect_ip.value_or(endpoint.address),
-                         draft.connect_port.value_or(endpoint.port)};
-  return std::move(draft.config);
-}
-
-void finish_real_servers(Sections& sections, VirtualServerDraft& draft) {
-  std::map<Endpoint, Spot> seen;
-  for (RealServerDraft& real : draft.real_servers) {
-    if (!real.valid) continue;
-    RealServerConfig& config = real.config;
-    config.endpoint.port = real.port.value_or(draft.config.key.port);
-    config.weight = real.weight.value_or(draft.weight.value_or(config.weight));
-    if (draft.valid && draft.method_is_direct && config.endpoint.port != draft.config.key.port) {
-      sections.problems.error(
-          real.port_spot,
-          fmt::format(
-              "real_server port {} differs from the virtual server's port {}: direct routing "
-              "leaves ports as they are",
-              config.endpoint.port, draft.config.key.port),
-          fmt::format("real_server {} {} {{", config.endpoint.address, draft.config.key.port));
-      continue;
-    }
-    const auto [other, is_new] = seen.try_emplace(config.endpoint, real.head);
-    if (!is_new) {
-      sections.problems.warning(
-          real.head,
-          fmt::format("real_server {} stands already at {}: this one is ignored", config.endpoint,
-                      to_string(sections.problems.place_of(other->second))));
-      continue;
-    }
-    for (CheckDraft& check : real.checks) {
-      config.checks.push_back(
-          finish_check(std::move(check), real.timing, draft.timing, config.endpoint));
-    }
-    draft.config.real_servers.push_back(std::move(config));
-  }
 }
 
 void finish_defaults(Sections& sections, const VirtualServerDraft& draft) {
@@ -314,6 +247,7 @@ void read_virtual_server(Sections& sections, const Line& head) {
                                    kVirtualServerWords);
   finish_defaults(sections, draft);
   finish_real_servers(sections, draft);
+  finish_quorum(sections, draft);
   if (!draft.valid) return;
   sections.config.virtual_servers.push_back(std::move(draft.config));
   sections.virtual_server_spots.push_back(draft.head);

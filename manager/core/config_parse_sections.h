@@ -73,22 +73,32 @@ void read_virtual_ipaddress(Sections& sections, VrrpDraft& draft, const Line& he
 void read_virtual_server(Sections& sections, const Line& head);
 void finish_virtual_servers(Sections& sections);
 
-// A check's timing as far as one block gives it.
-struct TimingDraft {
+// What a check takes over from the blocks around it, as far as one block gives it.
+struct CheckDefaults {
   std::optional<std::chrono::microseconds> delay_loop;
   std::optional<std::chrono::microseconds> connect_timeout;
   std::optional<std::chrono::microseconds> delay_before_retry;
   std::optional<int> retry;
+  std::optional<bool> alpha;
+  std::optional<std::chrono::microseconds> warmup;
+  std::optional<std::string> virtual_host;
 };
-// Reads the timing word of `line`; false: it is none.
-bool read_timing_word(Sections& sections, TimingDraft& timing, const Line& line);
+// Reads one word of them.
+void read_check_default(Sections& sections, CheckDefaults& defaults, const Line& line);
 
 struct CheckDraft {
   CheckConfig config;
   std::optional<IpAddress> connect_ip;
   std::optional<uint16_t> connect_port;
-  TimingDraft timing;
+  CheckDefaults own;
+  bool enable_sni = false;
+  Spot sni_spot;  // of enable_sni or sni_name
+  std::string sni_name;
+  bool sni_refused = false;  // once said for the whole check
 };
 CheckDraft read_check(Sections& sections, CheckKind kind, const Line& head);
+// With what the check did not say from the blocks around it, the innermost first.
+CheckConfig finish_check(Sections& sections, CheckDraft draft,
+                         std::span<const CheckDefaults* const> outer, const Endpoint& real_server);
 
 }  // namespace xlb::parse

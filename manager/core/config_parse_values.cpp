@@ -207,6 +207,15 @@ std::optional<std::string> ValueReader::interface_name(const Word& word, std::st
   return std::nullopt;
 }
 
+std::optional<bool> ValueReader::flag(Arguments& arguments) {
+  static constexpr std::string_view kWords[] = {"on", "true", "yes", "off", "false", "no"};
+  const Word* word = arguments.take_if_any();
+  if (word == nullptr) return true;
+  const auto found = choice(*word, fmt::format("{} value", arguments.keyword().text), kWords);
+  if (!found) return std::nullopt;
+  return *found < 3;
+}
+
 std::optional<ScriptCommand> ValueReader::script(Arguments& arguments) {
   const Word* command = arguments.take("a command");
   if (command == nullptr) return std::nullopt;

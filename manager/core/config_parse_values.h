@@ -63,6 +63,8 @@ class ValueReader {
   std::optional<size_t> choice(const Word& word, std::string_view what,
                                std::span<const std::string_view> choices);
   std::optional<std::string> interface_name(const Word& word, std::string_view keyword);
+  // on, true, yes, or nothing: true. off, false, no: false.
+  std::optional<bool> flag(Arguments& arguments);
   // COMMAND [USER [GROUP]] or COMMAND USER:GROUP; a command with arguments stands in quotes.
   std::optional<ScriptCommand> script(Arguments& arguments);
 

@@ -6,7 +6,12 @@
 
 namespace xlb {
 
-Checker::Checker(CheckTiming timing, TimePoint start) : timing_(timing), next_attempt_(start) {}
+TimePoint first_attempt(const CheckTiming& timing, TimePoint now, double fraction) {
+  return now + std::chrono::duration_cast<Duration>(timing.warmup * fraction);
+}
+
+Checker::Checker(CheckTiming timing, TimePoint start)
+    : timing_(timing), next_attempt_(start), up_(!timing.alpha) {}
 
 std::optional<TimePoint> Checker::next_attempt() const {
   return next_attempt_;
@@ -43,7 +48,7 @@ void Checker::check_now(TimePoint now) {
 void Checker::restore(bool up, std::string text) {
   up_ = up;
   decided_ = true;
-  last_text_ = std::move(text);
+  if (!text.empty()) last_text_ = std::move(text);
 }
 
 }  // namespace xlb

@@ -1,5 +1,5 @@
 // The judgement of one checker: when to try, and what a result means, by keepalived's rules. A
-// server starts up (no alpha mode). The very first attempt decides alone; later on `retry` + 1
+// server starts up, in alpha mode down. The very first attempt decides alone; later on `retry` + 1
 // failures in a row take the server down, and one success brings it back.
 //
 //   state           attempt  state after         next attempt after
@@ -9,8 +9,7 @@
 //   up              failed   then down           max(delay_before_retry, delay_loop)
 //   down            failed   down                max(delay_before_retry, delay_loop)
 //
-// Delays count from the end of an attempt. keepalived delays the first attempt by a random part of
-// `warmup`; here the owner chooses `start`. Pure: it knows neither HTTP nor sockets.
+// Delays count from the end of an attempt. Pure: it knows neither HTTP nor sockets.
 #pragma once
 
 #include <optional>
@@ -28,6 +27,10 @@ struct ProbeResult {
   std::string text;
 };
 
+// When a checker that is set up at `now` makes its first attempt: after a random part of `warmup`,
+// `fraction` being drawn from [0, 1).
+TimePoint first_attempt(const CheckTiming& timing, TimePoint now, double fraction);
+
 class Checker {
  public:
   // First attempt is due at `start`.
@@ -36,8 +39,8 @@ class Checker {
   // When the next attempt should begin; nullopt while one is running.
   [[nodiscard]] std::optional<TimePoint> next_attempt() const;
   void attempt_started();
-  // Returns the new verdict when it changed; the first attempt's verdict changes only when it is
-  // "down".
+  // Returns the new verdict when it changed; the first attempt confirms the one the server started
+  // with, or changes it.
   std::optional<bool> attempt_finished(const ProbeResult& result, TimePoint now);
   // Something else says the server may be gone: try now instead of after delay_loop (no effect
   // while one is running). The failures needed to go down stay the same.
@@ -46,6 +49,8 @@ class Checker {
   void restore(bool up, std::string text);
 
   [[nodiscard]] bool up() const { return up_; }
+  // Something has been found out, here or by a predecessor.
+  [[nodiscard]] bool decided() const { return decided_; }
   [[nodiscard]] int consecutive_failures() const { return failures_; }
   // "not checked yet" before the first.
   [[nodiscard]] const std::string& last_text() const { return last_text_; }
@@ -54,7 +59,7 @@ class Checker {
  private:
   CheckTiming timing_;
   std::optional<TimePoint> next_attempt_;  // nullopt: an attempt is running
-  bool up_ = true;
+  bool up_;
   bool decided_ = false;  // an attempt or a predecessor has: the next one is not the very first
   int failures_ = 0;      // since the last success
   std::string last_text_ = "not checked yet";

@@ -10,22 +10,12 @@ constexpr auto kLater = Standing::later;
 constexpr auto kNoEffect = Standing::no_effect;
 constexpr auto kObsolete = Standing::obsolete;
 
-constexpr std::string_view kQuorum = "a virtual server is up as long as one real server is";
-constexpr std::string_view kSorry =
-    "without a usable real server packets go to this host's own stack";
-constexpr std::string_view kAlpha = "real servers count as up until their first check";
-constexpr std::string_view kOmega = "nothing is run for real servers at stop";
-constexpr std::string_view kInhibit = "a failing real server is taken out, not set to weight 0";
-constexpr std::string_view kHost = "HTTP checks name the real server's address in Host";
-constexpr std::string_view kWarmup = "the first check is not delayed at random";
 constexpr std::string_view kSource = "checks leave from the address and port the kernel chooses";
 constexpr std::string_view kFlags = "only rr and wrr exist, which have no flags";
 constexpr std::string_view kNoMail = "xlbd sends no mail";
 constexpr std::string_view kNoSnmp = "xlbd has no SNMP agent";
-constexpr std::string_view kNoScript = "this script is not run";
 constexpr std::string_view kNoCheck = "the real server is not checked this way";
 constexpr std::string_view kLogging = "only changes of a check's result are logged";
-constexpr std::string_view kNoTls = "there are no checks over TLS";
 constexpr std::string_view kNoRegex = "the body is not searched";
 
 constexpr Keyword kVirtualServer[] = {
@@ -42,8 +32,8 @@ constexpr Keyword kVirtualServer[] = {
     {"weight"},
     {"real_server", Standing::acted, "", BlockKind::real_server, true},
     {"ip_family", kLater, "the family is that of the virtual server's address"},
-    {"warmup", kLater, kWarmup},
-    {"inhibit_on_failure", kLater, kInhibit},
+    {"warmup"},
+    {"inhibit_on_failure"},
     {"hashed", kNoEffect, kFlags},
     {"ops", kLater, "UDP packets of one client port form a connection"},
     {"flag-1", kNoEffect, kFlags},
@@ -57,17 +47,17 @@ constexpr Keyword kVirtualServer[] = {
     {"persistence_granularity", kLater, "persistence is by single client addresses"},
     {"ha_suspend", kLater, "checks run also while the virtual address is elsewhere"},
     {"smtp_alert", kLater, kNoMail},
-    {"virtualhost", kLater, kHost},
+    {"virtualhost"},
     {"snmp_name", kNoEffect, kNoSnmp},
-    {"alpha", kLater, kAlpha},
-    {"omega", kLater, kOmega},
-    {"quorum_up", kLater, kNoScript},
-    {"quorum_down", kLater, kNoScript},
-    {"quorum", kLater, kQuorum},
-    {"hysteresis", kLater, kQuorum},
-    {"sorry_server", kLater, kSorry},
-    {"sorry_server_inhibit", kLater, kSorry},
-    {"sorry_server_lvs_method", kLater, kSorry},
+    {"alpha"},
+    {"omega"},
+    {"quorum_up"},
+    {"quorum_down"},
+    {"quorum"},
+    {"hysteresis"},
+    {"sorry_server"},
+    {"sorry_server_inhibit"},
+    {"sorry_server_lvs_method", kLater, "the virtual server's method is used"},
     {"nat_mask", kObsolete, "it has no meaning for direct routing"},
     {"net_mask", kObsolete, "it has no meaning for direct routing"},
     {"nb_get_retry", kObsolete, "here it means nothing; say retry instead"},
@@ -84,15 +74,15 @@ constexpr Keyword kRealServer[] = {
     {"lvs_method", kLater, "the virtual server's method is used for all its real servers"},
     {"uthreshold", kLater, "connections are not limited"},
     {"lthreshold", kLater, "connections are not limited"},
-    {"inhibit_on_failure", kLater, kInhibit},
-    {"notify_up", kLater, kNoScript},
-    {"notify_down", kLater, kNoScript},
-    {"alpha", kLater, kAlpha},
-    {"warmup", kLater, kWarmup},
+    {"inhibit_on_failure"},
+    {"notify_up"},
+    {"notify_down"},
+    {"alpha"},
+    {"warmup"},
     {"smtp_alert", kLater, kNoMail},
-    {"virtualhost", kLater, kHost},
+    {"virtualhost"},
     {"snmp_name", kNoEffect, kNoSnmp},
-    {"SSL_GET", kLater, kNoCheck, BlockKind::http_get, true},
+    {"SSL_GET", Standing::acted, "", BlockKind::http_get, true},
     {"SMTP_CHECK", kLater, kNoCheck, BlockKind::smtp_check, true},
     {"DNS_CHECK", kLater, kNoCheck, BlockKind::dns_check, true},
     {"UDP_CHECK", kLater, kNoCheck, BlockKind::udp_check, true},
@@ -116,8 +106,8 @@ constexpr Keyword kConnecting[] = {
     {"bind_port", kLater, kSource},
     {"bind_if", kLater, kSource},
     {"fwmark", kLater, kSource},
-    {"warmup", kLater, kWarmup},
-    {"alpha", kLater, kAlpha},
+    {"warmup"},
+    {"alpha"},
     {"log_all_failures", kLater, kLogging},
 };
 
@@ -133,12 +123,12 @@ constexpr std::array<Keyword, N + M> joined(const Keyword (&first)[N], const Key
 
 constexpr Keyword kHttpWords[] = {
     {"url", Standing::acted, "", BlockKind::url, true},
-    {"virtualhost", kLater, kHost},
-    {"http_protocol", kLater, "checks speak HTTP/1.0"},
-    {"enable_sni", kLater, kNoTls},
-    {"sni_name", kLater, kNoTls},
+    {"virtualhost"},
+    {"http_protocol"},
+    {"enable_sni"},
+    {"sni_name"},
     {"fast_recovery", kLater, "each url waits for its own delay_loop"},
-    {"tls_compliant", kLater, kNoTls},
+    {"tls_compliant", kLater, "connections end without close_notify"},
 };
 constexpr auto kHttpGet = joined(kConnecting, kHttpWords);
 
@@ -146,7 +136,7 @@ constexpr Keyword kUrl[] = {
     {"path"},
     {"digest"},
     {"status_code", Standing::acted, "", BlockKind::none, true},
-    {"virtualhost", kLater, kHost},
+    {"virtualhost"},
     {"regex", kLater, kNoRegex},
     {"regex_no_match", kLater, kNoRegex},
     {"regex_options", kLater, kNoRegex},

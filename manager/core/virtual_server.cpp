@@ -16,23 +16,77 @@ std::string_view name_of(Availability availability) {
   return "";
 }
 
-RealServerVerdict judge(const RealServerConfig& real_server, const RealServerFacts& facts) {
+RealServerVerdict judge(const RealServerConfig& real_server, const RealServerFacts& facts,
+                        Duty duty) {
   const auto down = [](std::string reason) {
-    return RealServerVerdict{Availability::down, Forwardable::no, std::move(reason)};
+    return RealServerVerdict{Availability::down, Forwardable::no, 0, std::move(reason)};
   };
+  const bool reachable = facts.local || facts.next_hop.has_value();
   if (!facts.lost.empty()) return down(facts.lost);
-  if (!facts.healthy) return down(facts.health_text);
-  if (!facts.local && !facts.next_hop) return down(facts.next_hop_text);
-  if (real_server.weight == 0) {
-    return {Availability::draining, Forwardable::existing, "weight 0: no new connections"};
+  if (!facts.healthy && duty != Duty::say_sorry) {
+    if (!real_server.inhibit_on_failure || !reachable) return down(facts.health_text);
+    return {Availability::down, Forwardable::existing, 0,
+            facts.health_text + " (inhibited: keeps its connections)"};
   }
-  return {Availability::up, Forwardable::yes,
+  if (!reachable) return down(facts.next_hop_text);
+  if (duty == Duty::say_sorry) {
+    return {Availability::up, Forwardable::yes, std::max(real_server.weight, 1), "sorry server"};
+  }
+  if (real_server.weight == 0) {
+    return {Availability::draining, Forwardable::existing, 0, "weight 0: no new connections"};
+  }
+  if (duty == Duty::stand_back) {
+    return {Availability::draining, Forwardable::existing, 0,
+            "quorum lost: new connections go to the sorry server"};
+  }
+  return {Availability::up, Forwardable::yes, real_server.weight,
           facts.health_text.empty() ? "no check configured" : facts.health_text};
 }
 
+Life life_of(const RealServerFacts& facts) {
+  if (!facts.lost.empty()) return Life::dead;
+  if (!facts.healthy) return facts.undecided ? Life::undecided : Life::dead;
+  const bool reachable = facts.local || facts.next_hop.has_value() || facts.resolving;
+  return reachable ? Life::live : Life::dead;
+}
+
+RealServerConfig sorry_config(const VirtualServerConfig& config) {
+  RealServerConfig result;
+  result.endpoint = *config.sorry_server;
+  return result;
+}
+
+Duty duty_of(const VirtualServerConfig& config, const Endpoint& real_server,
+             const SorryServer& sorry) {
+  if (!sorry.in_use) return Duty::serve;
+  return config.sorry_server == real_server ? Duty::say_sorry : Duty::stand_back;
+}
+
+bool sorry_is_real_server(const VirtualServerConfig& config) {
+  return std::any_of(config.real_servers.begin(), config.real_servers.end(),
+                     [&](const auto& item) { return config.sorry_server == item.endpoint; });
+}
+
+namespace {
+
+ForwardedRealServer forwarded(const RealServerConfig& real_server, const RealServerFacts& facts,
+                              Duty duty) {
+  const RealServerVerdict verdict = judge(real_server, facts, duty);
+  ForwardedRealServer result;
+  result.endpoint = real_server.endpoint;
+  result.local = facts.local;
+  result.weight = duty == Duty::say_sorry ? verdict.weight : real_server.weight;
+  result.forwardable = verdict.forwardable;
+  if (!facts.local && result.forwardable != Forwardable::no) result.next_hop = facts.next_hop;
+  return result;
+}
+
+}  // namespace
+
 ForwardedVirtualServer desired_forwarding(const VirtualServerConfig& config,
                                           std::span<const RealServerFacts> facts,
-                                          std::span<const MacAddress> directors) {
+                                          std::span<const MacAddress> directors,
+                                          const SorryServer& sorry) {
   ForwardedVirtualServer result;
   result.key = config.key;
   result.scheduler = config.scheduler;
@@ -43,16 +97,18 @@ ForwardedVirtualServer desired_forwarding(const VirtualServerConfig& config,
   for (size_t i = 0; i < config.real_servers.size(); ++i) {
     const RealServerConfig& real_server = config.real_servers[i];
     const RealServerFacts& fact = facts[i];
-    ForwardedRealServer forwarded;
-    forwarded.endpoint = real_server.endpoint;
-    forwarded.local = fact.local;
-    forwarded.weight = real_server.weight;
-    forwarded.forwardable = judge(real_server, fact).forwardable;
-    if (!fact.local && forwarded.forwardable != Forwardable::no) forwarded.next_hop = fact.next_hop;
+    result.real_servers.push_back(
+        forwarded(real_server, fact, duty_of(config, real_server.endpoint, sorry)));
     if (serves_here && !fact.local && fact.last_known_mac) {
       result.peers.push_back(*fact.last_known_mac);
     }
-    result.real_servers.push_back(std::move(forwarded));
+  }
+  if (config.sorry_server && !sorry_is_real_server(config)) {
+    ForwardedRealServer entry = forwarded(sorry_config(config), sorry.facts, Duty::say_sorry);
+    if (!sorry.in_use && entry.forwardable == Forwardable::yes) {
+      entry.forwardable = Forwardable::existing;
+    }
+    result.real_servers.push_back(std::move(entry));
   }
   std::sort(result.peers.begin(), result.peers.end());
   result.peers.erase(std::unique(result.peers.begin(), result.peers.end()), result.peers.end());

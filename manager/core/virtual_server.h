@@ -11,6 +11,7 @@
 
 #include "core/config.h"
 #include "core/forwarding.h"
+#include "core/quorum.h"
 
 namespace xlb {
 
@@ -18,10 +19,12 @@ namespace xlb {
 struct RealServerFacts {
   bool local = false;       // its address is this host's own
   bool healthy = true;      // every check is up (true without checks)
+  bool undecided = false;   // not healthy, only because an alpha check has yet to pass
   std::string health_text;  // the deciding check's last result; empty without checks
   std::string lost;         // why its whole host is believed dead; empty: it is not
   std::optional<NextHop> next_hop;
   std::string next_hop_text;  // why there is no next hop
+  bool resolving = false;     // there is none yet, and it is not known to be unreachable either
   // The MAC it was last seen with, also while it does not answer: it may come back as a director at
   // any moment.
   std::optional<MacAddress> last_known_mac;
@@ -37,18 +40,45 @@ std::string_view name_of(Availability availability);  // "up", "draining", "down
 struct RealServerVerdict {
   Availability availability = Availability::down;
   Forwardable forwardable = Forwardable::no;
+  int weight = 0;      // in force
   std::string reason;  // last check's result, or why it gets no traffic
 };
 
+// What a real server is for while the quorum is as it is.
+enum class Duty : uint8_t {
+  serve,
+  stand_back,  // the sorry server takes new connections; existing ones are finished
+  say_sorry,   // it is the sorry server: checks do not matter
+};
+
 // A dead host outweighs a check's verdict, a failed check an unresolved MAC, and all of them weight
-// 0.
-RealServerVerdict judge(const RealServerConfig& real_server, const RealServerFacts& facts);
+// 0. Nothing is sent to a host that is dead or has no MAC; of a failed check inhibit_on_failure
+// leaves the existing flows.
+RealServerVerdict judge(const RealServerConfig& real_server, const RealServerFacts& facts,
+                        Duty duty = Duty::serve);
+
+// What the quorum and notify scripts go by. An address that is still being resolved is no death.
+Life life_of(const RealServerFacts& facts);
+
+// The sorry server of a virtual server that has one: always in the forwarding table, so that its
+// connections are finished when the real servers are back.
+struct SorryServer {
+  RealServerFacts facts;
+  bool in_use = false;  // the quorum is lost
+};
+// As which it is judged.
+RealServerConfig sorry_config(const VirtualServerConfig& config);
+Duty duty_of(const VirtualServerConfig& config, const Endpoint& real_server,
+             const SorryServer& sorry);
+// One of the real servers is the sorry server too.
+bool sorry_is_real_server(const VirtualServerConfig& config);
 
 // `facts` in the order of config.real_servers. `directors` are the MACs of the other directors;
 // when this host is one of the real servers, the others' MACs join them: a real server never opens
 // connections to its own VIP through us.
 ForwardedVirtualServer desired_forwarding(const VirtualServerConfig& config,
                                           std::span<const RealServerFacts> facts,
-                                          std::span<const MacAddress> directors);
+                                          std::span<const MacAddress> directors,
+                                          const SorryServer& sorry = {});
 
 }  // namespace xlb

@@ -1,8 +1,8 @@
-// HTTP GET on the event loop, for checks of real servers that may be broken or hostile. One
-// request, one connection, one absolute deadline for connecting and the complete answer; headers
-// and body are bounded; the body is digested as it streams by and never kept. As keepalived asks:
-// HTTP/1.0, no connection reuse, no redirect, proxy, cookie, name lookup or decoding. It must not
-// judge what an answer means.
+// HTTP GET on the event loop, also over TLS, for checks of real servers that may be broken or
+// hostile. One request, one connection, one absolute deadline for connecting, the TLS handshake and
+// the complete answer; headers and body are bounded; the body is digested as it streams by and
+// never kept. As keepalived asks: no connection reuse, no redirect, proxy, cookie, name lookup or
+// decoding, and no certificate is verified. It must not judge what an answer means.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "core/config.h"
 #include "core/types.h"
 #include "io/event_loop.h"
 
@@ -23,7 +24,9 @@ struct HttpRequest {
   Endpoint server;
   std::string path;          // sent as it is
   std::string virtual_host;  // the Host header; empty: the server's address and port
-  bool tls = false;          // the certificate is not verified, as in keepalived
+  HttpVersion version = HttpVersion::v1_0;
+  bool tls = false;  // the certificate is not verified, as in keepalived
+  std::string sni;   // the name in the TLS hello; empty: none is sent
   Duration timeout{};
   // Whether to read on into the body, asked once when the headers are complete; false ends the
   // exchange.

@@ -8,8 +8,12 @@
 namespace xlb {
 namespace {
 
+// libcurl sends the host of the URL in the TLS hello if it is a name. Where to connect is told
+// apart (connect_to), so no name is ever looked up.
 std::string url_of(const HttpRequest& request) {
-  return fmt::format("{}://{}/", request.tls ? "https" : "http", request.server);
+  if (!request.tls) return fmt::format("http://{}/", request.server);
+  if (request.sni.empty()) return fmt::format("https://{}/", request.server);
+  return fmt::format("https://{}:{}/", request.sni, request.server.port);
 }
 
 // A path that would end the request line early is no path.
@@ -84,24 +88,38 @@ CURLcode CurlExchange::set_options() {
   if (!headers_ || curl_slist_append(headers_.get(), host.c_str()) == nullptr) {
     return CURLE_OUT_OF_MEMORY;
   }
+  if (request_.version != HttpVersion::v1_0 &&
+      curl_slist_append(headers_.get(), "Connection: close") == nullptr) {
+    return CURLE_OUT_OF_MEMORY;
+  }
+  connect_to_.reset(curl_slist_append(nullptr, fmt::format("::{}", request_.server).c_str()));
+  if (!connect_to_) return CURLE_OUT_OF_MEMORY;
 
   set(CURLOPT_PRIVATE, this);
   set(CURLOPT_ERRORBUFFER, error_text_.data());
   // The request, as keepalived sends it.
   set(CURLOPT_URL, url_of(request_).c_str());
   set(CURLOPT_REQUEST_TARGET, request_.path.c_str());
-  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_0));
+  set(CURLOPT_HTTP_VERSION,
+      static_cast<long>(request_.version == HttpVersion::v1_1 ? CURL_HTTP_VERSION_1_1
+                                                              : CURL_HTTP_VERSION_1_0));
   set(CURLOPT_USERAGENT, "KeepAliveClient");
   set(CURLOPT_HTTPHEADER, headers_.get());
   // Nothing between this process and the real server.
   set(CURLOPT_PROTOCOLS_STR, request_.tls ? "https" : "http");
+  set(CURLOPT_CONNECT_TO, connect_to_.get());
   set(CURLOPT_PROXY, "");
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_FRESH_CONNECT, 1L);
   set(CURLOPT_FORBID_REUSE, 1L);
   set(CURLOPT_NOSIGNAL, 1L);
+  // No certificate is verified, so none is loaded either: reading the system's takes long.
   set(CURLOPT_SSL_VERIFYPEER, 0L);
   set(CURLOPT_SSL_VERIFYHOST, 0L);
+  set(CURLOPT_CAINFO, static_cast<const char*>(nullptr));
+  set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+  set(CURLOPT_SSL_ENABLE_ALPN, 0L);
+  set(CURLOPT_SSL_SESSIONID_CACHE, 0L);
   // The body as received. libcurl's own connect limit must not end it before our deadline does.
   set(CURLOPT_HTTP_TRANSFER_DECODING, 0L);
   set(CURLOPT_HTTP09_ALLOWED, 0L);
@@ -172,8 +190,12 @@ void CurlExchange::expired() {
   curl_off_t connected_us = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_CONNECT_TIME_T, &connected_us);
   const std::string limit = seconds(request_.timeout);
-  finish(connected_us == 0 ? fail("connect: no answer within {}", limit)
-                           : fail("no complete answer within {}", limit));
+  if (connected_us == 0) return finish(fail("connect: no answer within {}", limit));
+  curl_off_t encrypted_us = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_APPCONNECT_TIME_T, &encrypted_us);
+  const bool shaking_hands = request_.tls && encrypted_us == 0;
+  finish(fail("{} within {}", shaking_hands ? "TLS handshake: no answer" : "no complete answer",
+              limit));
 }
 
 void CurlExchange::completed(CURLcode code) {
@@ -216,6 +238,8 @@ std::string CurlExchange::reason_for(CURLcode code) {
       return with_cause("send");
     case CURLE_RECV_ERROR:
       return with_cause("receive");
+    case CURLE_SSL_CONNECT_ERROR:
+      return tls_reason();
     case CURLE_GOT_NOTHING:
       return "connection closed without an answer";
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -237,6 +261,18 @@ std::string CurlExchange::reason_for(CURLcode code) {
   }
   const std::string_view details = error_text_.data();
   return details.empty() ? curl_easy_strerror(code) : std::string(details);
+}
+
+// "TLS handshake: wrong version number" out of "error:0A00010B:SSL routines::wrong version number".
+std::string CurlExchange::tls_reason() const {
+  std::string_view cause = error_text_.data();
+  if (const size_t routine = cause.rfind("::"); routine != std::string_view::npos) {
+    cause.remove_prefix(routine + 2);
+  }
+  constexpr std::string_view kCall = "OpenSSL SSL_connect: ";
+  if (cause.starts_with(kCall)) cause.remove_prefix(kCall.size());
+  cause = cause.substr(0, cause.find(" in connection to "));
+  return fmt::format("TLS handshake: {}", cause.empty() ? "failed" : cause);
 }
 
 }  // namespace xlb

@@ -36,6 +36,7 @@ class CurlExchange final : public HttpExchange {
   size_t on_body(std::string_view bytes);
   [[nodiscard]] Result<HttpResponse> outcome(CURLcode code);
   [[nodiscard]] std::string reason_for(CURLcode code);
+  [[nodiscard]] std::string tls_reason() const;
 
   struct FreeEasy {
     void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
@@ -50,6 +51,7 @@ class CurlExchange final : public HttpExchange {
   HttpCallback callback_;
   EventLoop::Timer deadline_;
   std::unique_ptr<curl_slist, FreeList> headers_;
+  std::unique_ptr<curl_slist, FreeList> connect_to_;
   std::array<char, CURL_ERROR_SIZE> error_text_{};
   std::unique_ptr<CURL, FreeEasy> easy_;
   bool added_ = false;  // to multi_

@@ -49,6 +49,8 @@ class HttpProbe final : public Probe {
       : client_(client),
         target_(check.target),
         timeout_(check.timing.connect_timeout),
+        tls_(check.kind == CheckKind::ssl_get),
+        version_(check.http_version),
         urls_(check.urls),
         callback_(std::move(callback)) {
     if (urls_.empty()) std::abort();  // the model's invariant: HTTP_GET has a url
@@ -61,6 +63,10 @@ class HttpProbe final : public Probe {
     HttpRequest request;
     request.server = target_;
     request.path = url.path;
+    request.virtual_host = url.virtual_host;
+    request.version = version_;
+    request.tls = tls_;
+    request.sni = url.sni;
     request.timeout = timeout_;
     request.wants_body = [&url](int status) { return url.md5_digest && accepts(url, status); };
     exchange_ =
@@ -82,6 +88,8 @@ class HttpProbe final : public Probe {
   HttpClient& client_;
   Endpoint target_;
   Duration timeout_;
+  bool tls_;
+  HttpVersion version_;
   std::vector<HttpUrl> urls_;
   size_t current_ = 0;
   ProbeCallback callback_;

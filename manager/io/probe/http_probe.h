@@ -1,7 +1,7 @@
-// HTTP_GET: every url's status must be an accepted one (200-299 unless the url says otherwise),
-// then its body's MD5 must be the url's digest, if it has one. The status is tested first, so an
-// error page never passes for its body. Without a digest the answer is decided by its headers and
-// the body is not read.
+// HTTP_GET and SSL_GET: every url's status must be an accepted one (200-299 unless the url says
+// otherwise), then its body's MD5 must be the url's digest, if it has one. The status is tested
+// first, so an error page never passes for its body. Without a digest the answer is decided by its
+// headers and the body is not read.
 #pragma once
 
 #include <memory>

@@ -22,6 +22,7 @@ std::unique_ptr<Probe> start_probe(ProbeContext& context, const CheckConfig& che
                                    ProbeCallback callback) {
   switch (check.kind) {
     case CheckKind::http_get:
+    case CheckKind::ssl_get:
       return start_http_probe(context.http(), check, std::move(callback));
     case CheckKind::tcp:
       break;

@@ -6,7 +6,8 @@
 // HTTP_GET asks for its urls one after the other and passes when all pass; the first failing url
 // ends the attempt. (keepalived asks for one url per delay_loop; a real server with several urls is
 // judged sooner here.) Each url has one absolute deadline, connect_timeout, for connecting and the
-// whole answer: a server that drips bytes gains nothing.
+// whole answer: a server that drips bytes gains nothing. SSL_GET is the same over TLS, its
+// handshake within the same deadline.
 #pragma once
 
 #include <functional>
