@@ -1,64 +1,86 @@
 #include "core/nat_rules.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
-#include <vector>
+
+#include "core/nat_balancing.h"
 
 namespace xlb {
 namespace {
 
-// The base chains keep their hook over all changes: only their rules are replaced. Deleting the
-// table instead would reset the connections that it translates.
-constexpr std::string_view kFrame =
-    "add table ip xlb\n"
-    "add chain ip xlb prerouting { type nat hook prerouting priority dstnat; policy accept; }\n"
-    "add chain ip xlb output { type nat hook output priority -100; policy accept; }\n"
-    "add chain ip xlb forward { type filter hook forward priority filter; policy accept; }\n"
-    "flush chain ip xlb prerouting\n"
-    "flush chain ip xlb output\n"
-    "flush chain ip xlb forward\n";
-
-std::string match(const LocalService& local) {
-  return fmt::format("ip daddr {} {} dport {} counter", local.service.address,
-                     local.service.protocol == Protocol::tcp ? "tcp" : "udp", local.service.port);
+std::string match(const ServiceKey& service) {
+  return fmt::format("ip daddr {} {} dport {}", service.address, nat::word_of(service.protocol),
+                     service.port);
 }
 
-std::string delivery(std::string_view chain, const LocalService& local) {
-  return fmt::format("add rule ip xlb {} {} dnat to {} comment \"{}\"\n", chain, match(local),
-                     local.own, local.service);
-}
-
-// Connection tracking translates no packet that it holds invalid, such as a late FIN. On a host
-// that routes and does not own the VIP such a packet would go back to the director it came from.
-std::string no_return(const LocalService& local) {
-  return fmt::format("add rule ip xlb forward {} drop comment \"{}\"\n", match(local),
-                     local.service);
-}
-
-}  // namespace
-
-std::string render_local_delivery(std::span<const LocalService> services) {
+// Sorted, without what needs no translation. One delivery per virtual server: nftables would follow
+// the first rule alone.
+std::vector<LocalService> deliveries(const NatState& state) {
   std::vector<LocalService> sorted;
-  std::copy_if(services.begin(), services.end(), std::back_inserter(sorted),
-               [](const LocalService& local) {
-                 return local.service.address.is_v4() && local.own.address.is_v4() &&
+  std::copy_if(state.local.begin(), state.local.end(), std::back_inserter(sorted),
+               [&state](const LocalService& local) {
+                 return !state.vips_on_loopback && local.service.address.is_v4() &&
+                        local.own.address.is_v4() &&
                         local.own != Endpoint{local.service.address, local.service.port};
                });
   std::sort(sorted.begin(), sorted.end());
-  // One delivery per virtual server: nftables would follow the first rule alone.
   const auto same_service = [](const LocalService& a, const LocalService& b) {
     return a.service == b.service;
   };
   sorted.erase(std::unique(sorted.begin(), sorted.end(), same_service), sorted.end());
+  return sorted;
+}
 
-  std::string text(kFrame);
-  for (const std::string_view chain : {"prerouting", "output"}) {
-    for (const LocalService& local : sorted)
-      text += delivery(chain, local);
+bool is_balanced(const NatState& state, const ServiceKey& service) {
+  if (!state.balanced) return false;
+  const auto& services = state.balanced->virtual_servers;
+  return std::any_of(services.begin(), services.end(),
+                     [&](const auto& item) { return item.key == service; });
+}
+
+// Connection tracking translates no packet that it holds invalid, such as a late FIN. On a host
+// that routes and does not own the VIP such a packet would go back to the director it came from.
+std::string no_return(const NatState& state, const std::vector<LocalService>& local) {
+  std::set<ServiceKey> services;
+  for (const LocalService& item : local)
+    services.insert(item.service);
+  if (state.balanced) {
+    for (const auto& item : state.balanced->virtual_servers) {
+      if (item.key.address.is_v4()) services.insert(item.key);
+    }
   }
-  for (const LocalService& local : sorted)
-    text += no_return(local);
-  return text;
+  if (services.empty()) return "";
+  std::vector<std::string> keys;
+  for (const ServiceKey& service : services)
+    keys.push_back(nat::element_of(service));
+  return fmt::format("ip daddr . meta l4proto . th dport {{ {} }} counter drop\n",
+                     fmt::join(keys, ", "));
+}
+
+}  // namespace
+
+NatRuleset render(const NatState& state) {
+  NatRuleset result;
+  const std::vector<LocalService> local = deliveries(state);
+  if (local.empty() && !state.balanced) return result;
+  NatChain prerouting{"{ type nat hook prerouting priority dstnat; policy accept; }", ""};
+  NatChain output{"{ type nat hook output priority -100; policy accept; }", ""};
+  NatChain forward{"{ type filter hook forward priority filter; policy accept; }", ""};
+  if (state.balanced) nat::render_balancing(state, prerouting, output, result);
+  for (const LocalService& item : local) {
+    if (is_balanced(state, item.service)) continue;
+    const std::string rule = fmt::format("{} counter dnat to {} comment \"{}\"\n",
+                                         match(item.service), item.own, item.service);
+    prerouting.rules += rule;
+    output.rules += rule;
+  }
+  forward.rules = no_return(state, local);
+  result.chains["prerouting"] = std::move(prerouting);
+  result.chains["output"] = std::move(output);
+  result.chains["forward"] = std::move(forward);
+  return result;
 }
 
 }  // namespace xlb

@@ -4,12 +4,16 @@
 #include <nftables/libnftables.h>
 #include <sys/socket.h>
 
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "base/unique_fd.h"
 
 namespace xlb {
 namespace {
+
+using Json = nlohmann::json;
 
 // Deletes the table whether or not it is there.
 constexpr std::string_view kDelete = "add table ip xlb\ndelete table ip xlb\n";
@@ -28,6 +32,45 @@ std::string causes_in(std::string_view complaint) {
   }
   if (causes.empty()) causes = complaint.empty() ? "libnftables gives no reason" : complaint;
   return causes;
+}
+
+// The name in a line "\t<kind> NAME {" of a listing.
+std::optional<std::string> name_in(std::string_view line, std::string_view kind) {
+  if (!line.starts_with('\t') || !line.substr(1).starts_with(kind)) return std::nullopt;
+  line.remove_prefix(1 + kind.size());
+  const size_t end = line.find(" {");
+  if (!line.starts_with(' ') || end == std::string_view::npos) return std::nullopt;
+  return std::string(line.substr(1, end - 1));
+}
+
+void read_counter(const Json& counter, NatReading& reading) {
+  reading.counters[counter.at("name").get<std::string>()] = {counter.at("packets").get<uint64_t>(),
+                                                             counter.at("bytes").get<uint64_t>()};
+}
+
+void read_set(const Json& set, NatReading& reading) {
+  auto& clients = reading.client_sets[set.at("name").get<std::string>()];
+  if (!set.contains("elem")) return;
+  for (const Json& item : set.at("elem")) {
+    const Json& element = item.at("elem");
+    const auto address = IpAddress::parse(element.at("val").get<std::string>());
+    if (!address) continue;
+    clients.push_back({*address, std::chrono::seconds(element.value("expires", int64_t{0}))});
+  }
+}
+
+// The library's exceptions stop here: a listing of another shape than expected is an error.
+Result<void> parse(const std::string& listing, NatReading& reading) {
+  try {
+    const Json document = Json::parse(listing);
+    for (const Json& entry : document.at("nftables")) {
+      if (entry.contains("counter")) read_counter(entry.at("counter"), reading);
+      if (entry.contains("set")) read_set(entry.at("set"), reading);
+    }
+  } catch (const Json::exception& failure) {
+    return fail("cannot read nftables table ip xlb: {}", failure.what());
+  }
+  return {};
 }
 
 }  // namespace
@@ -50,25 +93,97 @@ NatTable::~NatTable() {
   nft_ctx_free(context_);
 }
 
-Result<void> NatTable::apply(std::string_view commands) {
-  if (!applied_.empty() && applied_ == commands) return {};
-  applied_.clear();
-  const std::string text(commands);
-  auto result = run(text, "change");
+Result<void> NatTable::apply(const NatState& state) {
+  return apply(render(state));
+}
+
+Result<void> NatTable::apply(NatRuleset desired) {
+  list_names();
+  if (desired == NatRuleset{}) return remove_if_present();
+  const NatRuleset before = std::exchange(applied_, {});
+  const std::string change = transaction(before, desired);
+  auto done = change.empty() ? Result<void>() : run(change, "change");
+  // Somebody else may have changed what was applied.
+  if (!done && before != NatRuleset{}) done = run(transaction({}, desired), "change");
   // A table that another version or hand made may have these chains on other hooks.
-  if (!result && run(std::string(kDelete) + text, "replace").ok()) result = {};
-  if (result) applied_ = text;
-  return result;
+  if (!done && run(std::string(kDelete) + transaction({}, desired), "replace").ok()) done = {};
+  if (!done) {
+    listed_ = false;
+    return done;
+  }
+  present_.chains.merge(names_of(desired).chains);
+  present_.sets.merge(names_of(desired).sets);
+  present_.counters.merge(names_of(desired).counters);
+  applied_ = std::move(desired);
+  delete_unwanted();
+  return {};
+}
+
+// Nothing leads there any more, so a failure harms nobody; the next change tries again.
+void NatTable::delete_unwanted() {
+  const std::string commands = deletion(present_, applied_);
+  if (commands.empty()) return;
+  listed_ = run(commands, "tidy").ok();
+  if (listed_) present_ = names_of(applied_);
 }
 
 Result<void> NatTable::reassert() {
-  if (applied_.empty()) return {};
+  if (applied_ == NatRuleset{}) return {};
+  listed_ = false;
   return apply(std::exchange(applied_, {}));
 }
 
+Result<void> NatTable::remove_if_present() {
+  if (present_.chains.empty()) return {};
+  return remove();
+}
+
 Result<void> NatTable::remove() {
-  applied_.clear();
+  applied_ = {};
+  listed_ = false;
   return run(std::string(kDelete), "delete");
+}
+
+void NatTable::list_names() {
+  if (listed_) return;
+  present_ = {};
+  listed_ = true;
+  const auto listing =
+      output_of("list table ip xlb\n", NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE);
+  if (!listing) return;  // no such table
+  std::string_view text = *listing;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (auto chain = name_in(line, "chain")) present_.chains.insert(std::move(*chain));
+    if (auto set = name_in(line, "set")) present_.sets.insert(std::move(*set));
+    if (auto counter = name_in(line, "counter")) present_.counters.insert(std::move(*counter));
+  }
+}
+
+bool NatTable::balances() {
+  list_names();
+  return present_.chains.contains("received");
+}
+
+Result<NatReading> NatTable::read() {
+  NatReading reading;
+  for (const char* kind : {"counters", "sets"}) {
+    const auto listing =
+        output_of(fmt::format("list {} table ip xlb\n", kind), NFT_CTX_OUTPUT_JSON);
+    if (!listing) return listing.error();
+    if (auto parsed = parse(*listing, reading); !parsed) return parsed.error();
+  }
+  return reading;
+}
+
+Result<std::string> NatTable::output_of(const std::string& commands, unsigned flags) {
+  const unsigned before = nft_ctx_output_get_flags(context_);
+  nft_ctx_output_set_flags(context_, flags);
+  const auto done = run(commands, "read");
+  nft_ctx_output_set_flags(context_, before);
+  if (!done) return done.error();
+  return std::string(nft_ctx_get_output_buffer(context_));
 }
 
 Result<void> NatTable::run(const std::string& commands, std::string_view verb) {

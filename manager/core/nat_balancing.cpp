@@ -1,0 +1,249 @@
+#include "core/nat_balancing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+
+#include "core/schedule.h"
+
+namespace xlb {
+namespace {
+
+std::string name_of_service(const ServiceKey& service) {
+  return fmt::format("{}/{}/{}", nat::word_of(service.protocol), service.address, service.port);
+}
+
+std::string name_of_server(std::string_view kind, const ServiceKey& service,
+                           const Endpoint& real_server) {
+  return fmt::format("{}/{}/{}/{}", kind, name_of_service(service), real_server.address,
+                     real_server.port);
+}
+
+}  // namespace
+
+std::string connection_counter(const ServiceKey& service, const Endpoint& real_server) {
+  return name_of_server("connections", service, real_server);
+}
+std::string packet_counter(const ServiceKey& service, const Endpoint& real_server) {
+  return name_of_server("packets", service, real_server);
+}
+std::string client_set(const ServiceKey& service, const Endpoint& real_server) {
+  return name_of_server("clients", service, real_server);
+}
+std::string unserved_counter(const ServiceKey& service) {
+  return "unserved/" + name_of_service(service);
+}
+
+namespace nat {
+namespace {
+
+// One virtual server's chains.
+class Service {
+ public:
+  Service(const ForwardedVirtualServer& service, bool vips_on_loopback)
+      : service_(service), vips_on_loopback_(vips_on_loopback) {
+    const auto local = std::find_if(service.real_servers.begin(), service.real_servers.end(),
+                                    [](const auto& item) { return item.local; });
+    if (local != service.real_servers.end()) local_ = &*local;
+  }
+
+  [[nodiscard]] std::string arriving_chain() const {
+    return "arriving/" + name_of_service(service_.key);
+  }
+  [[nodiscard]] std::string balance_chain() const {
+    return "balance/" + name_of_service(service_.key);
+  }
+  [[nodiscard]] std::string server_chain(const ForwardedRealServer& server) const {
+    return name_of_server("server", service_.key, server.endpoint);
+  }
+  [[nodiscard]] std::string count_chain(const ForwardedRealServer& server) const {
+    return name_of_server("count", service_.key, server.endpoint);
+  }
+  // What identifies a client's packet to that real server after translation.
+  [[nodiscard]] std::string translated(const ForwardedRealServer& server) const {
+    const Endpoint target = target_of(server);
+    return fmt::format("{} . {} . {} . {}", service_.key.address, word_of(service_.key.protocol),
+                       target.address, target.port);
+  }
+  [[nodiscard]] const ForwardedVirtualServer& forwarded() const { return service_; }
+
+  void render(NatRuleset& result) const {
+    result.chains[arriving_chain()].rules = arriving_rules();
+    result.chains[balance_chain()].rules = balance_rules();
+    result.counters.insert(unserved_counter(service_.key));
+    for (const auto& server : service_.real_servers) {
+      result.chains[server_chain(server)].rules = server_rules(server);
+      result.chains[count_chain(server)].rules = count_rules(server);
+      result.counters.insert(connection_counter(service_.key, server.endpoint));
+      result.counters.insert(packet_counter(service_.key, server.endpoint));
+      if (service_.persistence_timeout) {
+        result.client_sets[client_set(service_.key, server.endpoint)] = accepts(server);
+      }
+    }
+  }
+
+ private:
+  static bool accepts(const ForwardedRealServer& server) {
+    return server.forwardable == Forwardable::yes && server.weight > 0;
+  }
+
+  [[nodiscard]] Endpoint target_of(const ForwardedRealServer& server) const {
+    if (server.local && vips_on_loopback_) return {service_.key.address, service_.key.port};
+    return server.endpoint;
+  }
+
+  [[nodiscard]] std::string translation(const ForwardedRealServer& server) const {
+    const Endpoint target = target_of(server);
+    if (target == Endpoint{service_.key.address, service_.key.port}) return "accept";
+    return fmt::format("ip protocol {} dnat to {}", word_of(service_.key.protocol), target);
+  }
+
+  [[nodiscard]] std::string from_peer() const {
+    return fmt::format("ether saddr {{ {} }} ", fmt::join(service_.peers, ", "));
+  }
+
+  [[nodiscard]] std::string arriving_rules() const {
+    std::string rules;
+    if (!service_.peers.empty()) {
+      rules += from_peer() + (local_ != nullptr ? translation(*local_) : "counter drop") + "\n";
+    }
+    return rules + "goto " + balance_chain() + "\n";
+  }
+
+  [[nodiscard]] std::string balance_rules() const {
+    std::string rules;
+    auto out = std::back_inserter(rules);
+    std::vector<int> weights;
+    for (const auto& server : service_.real_servers) {
+      weights.push_back(accepts(server) ? server.weight : 0);
+      if (!service_.persistence_timeout || !accepts(server)) continue;
+      fmt::format_to(out, "ip saddr @{} goto {}\n", client_set(service_.key, server.endpoint),
+                     server_chain(server));
+    }
+    const std::vector<uint32_t> slots =
+        service_.scheduler == Scheduler::wrr ? weighted_round_robin(weights) : round_robin(weights);
+    if (slots.empty()) {
+      fmt::format_to(out, "counter name {}\n", unserved_counter(service_.key));
+      if (local_ != nullptr) rules += translation(*local_) + "\n";
+    } else if (slots.size() == 1) {
+      fmt::format_to(out, "goto {}\n", server_chain(service_.real_servers[slots.front()]));
+    } else {
+      fmt::format_to(out, "numgen inc mod {} vmap {{ ", slots.size());
+      for (size_t i = 0; i < slots.size(); ++i) {
+        fmt::format_to(out, "{}{} : goto {}", i == 0 ? "" : ", ", i,
+                       server_chain(service_.real_servers[slots[i]]));
+      }
+      rules += " }\n";
+    }
+    return rules;
+  }
+
+  [[nodiscard]] std::string remember(const ForwardedRealServer& server) const {
+    return fmt::format("update @{} {{ ip saddr timeout {}s }}",
+                       client_set(service_.key, server.endpoint),
+                       service_.persistence_timeout->count());
+  }
+
+  [[nodiscard]] std::string server_rules(const ForwardedRealServer& server) const {
+    std::string rules;
+    if (service_.persistence_timeout && accepts(server)) rules += remember(server) + "\n";
+    return rules + fmt::format("counter name {} {}\n",
+                               connection_counter(service_.key, server.endpoint),
+                               translation(server));
+  }
+
+  // A client with live connections is remembered on, and only where it is remembered.
+  [[nodiscard]] std::string count_rules(const ForwardedRealServer& server) const {
+    std::string rules;
+    if (server.local && !service_.peers.empty()) rules += from_peer() + "return\n";
+    rules += fmt::format("counter name {}\n", packet_counter(service_.key, server.endpoint));
+    if (service_.persistence_timeout && accepts(server)) {
+      rules += fmt::format("ip saddr @{} {}\n", client_set(service_.key, server.endpoint),
+                           remember(server));
+    }
+    return rules;
+  }
+
+  const ForwardedVirtualServer& service_;
+  bool vips_on_loopback_;
+  const ForwardedRealServer* local_ = nullptr;
+};
+
+constexpr std::string_view kTranslated =
+    "ct original ip daddr . meta l4proto . ip daddr . th dport";
+
+using Elements = std::map<std::string, std::string>;
+
+std::string joined(const Elements& elements) {
+  std::string text;
+  for (const auto& [key, verdict] : elements) {
+    text += (text.empty() ? "" : ", ") + key + (verdict.empty() ? "" : " : goto " + verdict);
+  }
+  return text;
+}
+
+void add_packet_chains(const Elements& counting, const Elements& elsewhere, const Elements& vips,
+                       NatRuleset& result) {
+  NatChain received{"{ type filter hook prerouting priority -50; policy accept; }", ""};
+  NatChain sent{"{ type filter hook output priority -50; policy accept; }", ""};
+  NatChain postrouting{"{ type nat hook postrouting priority srcnat; policy accept; }", ""};
+  if (!counting.empty()) {
+    const std::string count =
+        fmt::format("ct direction original {} vmap {{ {} }}\n", kTranslated, joined(counting));
+    // What this host's own processes send itself was counted when it was sent.
+    received.rules = "iif lo return\n" + count;
+    // The client must not learn a way to the VIP past the director.
+    sent.rules =
+        fmt::format("icmp type redirect ct original ip daddr {{ {} }} drop\n", joined(vips)) +
+        count;
+  }
+  if (!elsewhere.empty()) {
+    postrouting.rules =
+        fmt::format("ct status dnat {} {{ {} }} masquerade\n", kTranslated, joined(elsewhere));
+  }
+  result.chains["received"] = std::move(received);
+  result.chains["sent"] = std::move(sent);
+  result.chains["postrouting"] = std::move(postrouting);
+}
+
+}  // namespace
+
+std::string_view word_of(Protocol protocol) {
+  return protocol == Protocol::tcp ? "tcp" : "udp";
+}
+
+std::string element_of(const ServiceKey& service) {
+  return fmt::format("{} . {} . {}", service.address, word_of(service.protocol), service.port);
+}
+
+void render_balancing(const NatState& state, NatChain& prerouting, NatChain& output,
+                      NatRuleset& result) {
+  Elements arriving;
+  Elements own_processes;
+  Elements counting;
+  Elements elsewhere;
+  Elements vips;
+  for (const auto& forwarded : state.balanced->virtual_servers) {
+    if (!forwarded.key.address.is_v4()) continue;
+    const Service service(forwarded, state.vips_on_loopback);
+    service.render(result);
+    arriving[element_of(forwarded.key)] = service.arriving_chain();
+    own_processes[element_of(forwarded.key)] = service.balance_chain();
+    vips[forwarded.key.address.to_string()];
+    for (const auto& server : forwarded.real_servers) {
+      counting.try_emplace(service.translated(server), service.count_chain(server));
+      if (!server.local) elsewhere[service.translated(server)];
+    }
+  }
+  constexpr std::string_view kServices = "ip daddr . meta l4proto . th dport vmap";
+  if (!arriving.empty()) {
+    prerouting.rules += fmt::format("{} {{ {} }}\n", kServices, joined(arriving));
+    output.rules += fmt::format("{} {{ {} }}\n", kServices, joined(own_processes));
+  }
+  add_packet_chains(counting, elsewhere, vips, result);
+}
+
+}  // namespace nat
+}  // namespace xlb

@@ -1,0 +1,19 @@
+// The balancing part of the nat rules (core/nat_rules.h shows the way through the chains).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/nat_rules.h"
+
+namespace xlb::nat {
+
+std::string_view word_of(Protocol protocol);        // "tcp", "udp"
+std::string element_of(const ServiceKey& service);  // "10.10.0.3 . tcp . 80"
+
+// Adds the chains, sets and counters of the balanced services to `result`, and to the base chains
+// the rules that lead to them.
+void render_balancing(const NatState& state, NatChain& prerouting, NatChain& output,
+                      NatRuleset& result);
+
+}  // namespace xlb::nat
