@@ -1,0 +1,379 @@
+#!/usr/bin/python3
+"""How late xlbd's event loop serves its deadlines while it checks a thousand real servers, of which 300 hang, and while
+notify scripts, HTTP clients, xlbctl and failing real servers keep it busy; and whether its verdicts are right.
+
+Prints a table, and the same as JSON with --json FILE. Needs root; works in network namespaces of its own. Exit status 1:
+a bound was missed.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+_HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(_HERE.parent / "netns"))
+
+from lab import Director, LabError, Namespace, wait_until  # noqa: E402
+from lab.topology import remove_leftovers  # noqa: E402
+
+LAG_BOUND_MS = 10
+DIRECTOR_ADDRESS = "10.30.255.1"
+PEER_ADDRESS = "10.30.255.2"
+VIP = "10.30.255.100"
+DELAY_LOOP_S = 1
+CONNECT_TIMEOUT_S = 1
+ROUTERS = 8  # on an interface that goes up and down: each change runs their notify scripts
+
+
+def address_of(number):
+    return f"10.30.{number // 250}.{number % 250 + 1}"
+
+
+class Network:
+    """The director's namespace and, on the other end of a cable, one that owns every real server's address."""
+
+    def __init__(self):
+        base = f"xlbt-{os.getpid()}-lag"
+        self.director = Namespace(f"{base}-d")
+        self.peer = Namespace(f"{base}-p")
+        self.director.ip("link", "add", "name", "eth0", "type", "veth", "peer", "name", "eth0", "netns", self.peer.name)
+        for namespace, address in ((self.director, DIRECTOR_ADDRESS), (self.peer, PEER_ADDRESS)):
+            namespace.ip("addr", "add", f"{address}/16", "dev", "eth0")
+            namespace.ip("link", "set", "dev", "lo", "up")
+            namespace.ip("link", "set", "dev", "eth0", "up")
+        self.peer.ip("route", "add", "local", "10.30.0.0/17", "dev", "lo")
+        self.director.ip("link", "add", "name", "flap0", "type", "veth", "peer", "name", "flap0", "netns", self.peer.name)
+        self.peer.ip("link", "set", "dev", "flap0", "up")
+        self.director.ip("addr", "add", "10.40.0.1/24", "dev", "flap0")
+        self.director.ip("link", "set", "dev", "flap0", "up")
+        self.peer.nft("""
+table ip lag {
+    set silent { type ipv4_addr; }
+    chain input { type filter hook input priority 0; ip daddr @silent tcp dport 80 drop; }
+}""")
+
+    def silence(self, addresses):
+        elements = f"add element ip lag silent {{ {', '.join(addresses)} }}" if addresses else ""
+        self.peer.nft(f"flush set ip lag silent\n{elements}\n")
+
+    def close(self):
+        self.director.delete()
+        self.peer.delete()
+
+
+class RealServers:
+    """The real servers 0 to count-1; a hanging one either drops every SYN or accepts and never answers."""
+
+    def __init__(self, network, count, directory):
+        self._network = network
+        self.count = count
+        self._log = open(directory / "real_servers.log", "wb")
+        self._process = subprocess.Popen(
+            network.peer.command("/usr/bin/python3", _HERE / "real_servers.py"),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True)
+        if self._process.stdout.readline() != "listening\n":
+            raise LabError("the real servers do not start")
+        self.hanging = set()
+
+    def hang(self, numbers):
+        numbers = sorted(numbers)
+        self._network.silence([address_of(number) for number in numbers[::2]])
+        self._process.stdin.write(" ".join(address_of(number) for number in numbers[1::2]) + "\n")
+        self._process.stdin.flush()
+        self.hanging = {address_of(number) for number in numbers}
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._log.close()
+
+
+def configuration(count, services, script):
+    """`count` real servers over `services` virtual servers, and virtual routers with notify scripts."""
+    text = f"""
+xlb {{
+    interfaces eth0
+    flow_table_size 65536
+}}
+vrrp_instance STEADY {{
+    state MASTER
+    interface eth0
+    virtual_router_id 1
+    version 3
+    priority 200
+    advert_int 0.1
+    virtual_ipaddress {{
+        {VIP}/16
+    }}
+}}
+"""
+    for number in range(ROUTERS):
+        text += f"""
+vrrp_instance FLAP_{number} {{
+    state BACKUP
+    interface flap0
+    virtual_router_id {100 + number}
+    version 3
+    priority 100
+    advert_int 0.1
+    notify {script}
+    notify_master "{script} master"
+    notify_backup "{script} backup"
+    notify_fault "{script} fault"
+    virtual_ipaddress {{
+        10.40.0.{100 + number}/24
+    }}
+}}
+"""
+    for service in range(services):
+        text += f"""
+virtual_server {VIP} {8000 + service} {{
+    delay_loop {DELAY_LOOP_S}
+    lb_algo wrr
+    lb_kind DR
+    protocol TCP
+"""
+        for number in range(service, count, services):
+            text += f"""    real_server {address_of(number)} {8000 + service} {{
+        weight {1 + number % 7}
+        HTTP_GET {{
+            url {{
+                path /
+                status_code 200
+            }}
+            connect_port 80
+            connect_timeout {CONNECT_TIMEOUT_S}
+            retry 1
+            delay_before_retry 1
+        }}
+    }}
+"""
+        text += "}\n"
+    return text
+
+
+class Disturbance:
+    """Everything else that asks for the daemon's attention, from start to stop."""
+
+    def __init__(self, network, director):
+        self._network = network
+        self._director = director
+        self._stopping = threading.Event()
+        self.counts = {"status_requests": 0, "xlbctl_calls": 0, "link_changes": 0}
+        work = [self._ask_status] * 4 + [self._call_xlbctl, self._flap_link]
+        self._threads = [threading.Thread(target=self._repeat, args=(function,), daemon=True) for function in work]
+        for thread in self._threads:
+            thread.start()
+
+    def _repeat(self, function):
+        while not self._stopping.is_set():
+            function()
+
+    def _ask_status(self):
+        code, _ = self._director.get("/v1/status", timeout=5)
+        self.counts["status_requests"] += code == 200
+        self._stopping.wait(0.1)
+
+    def _call_xlbctl(self):
+        for arguments in (("show",), ("show", "checks"), ("show", "connections")):
+            self._director.ctl(*arguments, check=False)
+            self.counts["xlbctl_calls"] += 1
+            self._stopping.wait(0.2)
+
+    def _flap_link(self):
+        for state in ("down", "up"):
+            self._network.director.ip("link", "set", "dev", "flap0", state)
+            self.counts["link_changes"] += 1
+            self._stopping.wait(1)
+
+    def stop(self):
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+
+class Usage:
+    """CPU and memory of a process, and how long it was ready but had to wait for a CPU."""
+
+    def __init__(self, pid):
+        self._pid = pid
+        self._began = time.monotonic()
+        self._cpu, self._waited = self._read()
+
+    def _read(self):
+        with open(f"/proc/{self._pid}/task/{self._pid}/schedstat", encoding="ascii") as file:
+            on_cpu, waiting, _ = file.read().split()
+        return int(on_cpu) / 1e9, int(waiting) / 1e9
+
+    def result(self):
+        cpu, waited = self._read()
+        seconds = time.monotonic() - self._began
+        with open(f"/proc/{self._pid}/status", encoding="ascii") as file:
+            memory = {line.split(":")[0]: line.split()[1] for line in file if line.startswith("Vm")}
+        return {
+            "loop_cpu_percent": round(100 * (cpu - self._cpu) / seconds, 1),
+            "loop_waited_for_cpu_percent": round(100 * (waited - self._waited) / seconds, 1),
+            "memory_mib": round(int(memory["VmRSS"]) / 1024, 1),
+            "memory_peak_mib": round(int(memory["VmHWM"]) / 1024, 1),
+        }
+
+
+def wrong_verdicts(status, hanging):
+    return [real_server["address"] for service in status["virtual_servers"] for real_server in service["real_servers"]
+            if (real_server["state"] == "up") == (real_server["address"] in hanging)]
+
+
+def wait_verdicts(director, hanging, timeout):
+    """Seconds until every verdict is right."""
+    began = time.monotonic()
+    wait_until(lambda: not wrong_verdicts(director.status(), hanging), timeout, "every verdict is right", interval=0.1)
+    return round(time.monotonic() - began, 1)
+
+
+def lag_of(status):
+    return status["loop"]["max_lag_ms"]
+
+
+def false_alarms(director, real_servers, ever_hanging):
+    """Real servers that answered all the time and were thrown out nevertheless."""
+    lines = director.log_text().splitlines()
+    down = {line.split("real server ")[1].split(":")[0] for line in lines if " is down: " in line}
+    return sorted(down & ({address_of(number) for number in range(real_servers.count)} - ever_hanging))
+
+
+def measure(arguments, network, real_servers, director):
+    hanging = range(arguments.hanging)
+    real_servers.hang(hanging)
+    director.start(ready=False)
+    if arguments.realtime:
+        os.sched_setscheduler(director.pid, os.SCHED_FIFO, os.sched_param(1))
+    wait_until(lambda: director.get("/readyz")[0] == 200, 30, "xlbd is ready")
+    # Twice the time a failing check takes to its verdict: retry, and the pause before it.
+    limit = 2 * (DELAY_LOOP_S + 2 * CONNECT_TIMEOUT_S + 1) + 10
+    result = {"verdicts_right_after_start_s": wait_verdicts(director, real_servers.hanging, limit)}
+    result["max_lag_ms_start"] = lag_of(director.status())
+    ever_hanging = set(real_servers.hanging)
+
+    usage = Usage(director.pid)
+    time.sleep(arguments.seconds / 2)  # the quiet half: checks only
+    result["quiet"] = usage.result()
+    result["max_lag_ms_quiet"] = lag_of(director.status())
+
+    usage = Usage(director.pid)
+    disturbance = Disturbance(network, director)
+    time.sleep(arguments.seconds / 4)
+    # As many others hang, the first recover.
+    real_servers.hang(range(arguments.hanging, 2 * arguments.hanging))
+    ever_hanging |= real_servers.hanging
+    result["verdicts_right_after_change_s"] = wait_verdicts(director, real_servers.hanging, limit)
+    time.sleep(arguments.seconds / 4)
+    disturbance.stop()
+    result["busy"] = usage.result()
+    status = director.status()
+    result["max_lag_ms"] = lag_of(status)
+    result["disturbance"] = disturbance.counts
+    result["wrong_verdicts"] = wrong_verdicts(status, real_servers.hanging)
+    result["false_alarms"] = false_alarms(director, real_servers, ever_hanging)
+    result["steady_router_transitions"] = status["vrrp"][0]["transitions"]
+    scripts = (director.directory / "scripts").read_bytes().count(b"\n")
+    result["scripts_run"] = scripts
+    return result
+
+
+def table(result):
+    def line(name, value, unit=""):
+        return f"{name:<46} {value:>10} {unit}".rstrip()
+
+    rows = [
+        line("real servers / hanging", f"{result['real_servers']} / {result['hanging']}"),
+        line("virtual servers", result["virtual_servers"]),
+        line("max loop lag: start", f"{result['max_lag_ms_start']:.2f}", "ms"),
+        line("max loop lag: checks alone", f"{result['max_lag_ms_quiet']:.2f}", "ms"),
+        line(f"max loop lag: all (bound {LAG_BOUND_MS} ms)", f"{result['max_lag_ms']:.2f}", "ms"),
+        line("verdicts right after start", result["verdicts_right_after_start_s"], "s"),
+        line("verdicts right after the change", result["verdicts_right_after_change_s"], "s"),
+        line("wrong verdicts / false alarms", f"{len(result['wrong_verdicts'])} / {len(result['false_alarms'])}"),
+        line("transitions of the steady virtual router", result["steady_router_transitions"]),
+    ]
+    for phase, title in (("quiet", "checks alone"), ("busy", "with disturbance")):
+        rows.append(line(f"loop's CPU: {title}", result[phase]["loop_cpu_percent"], "%"))
+        rows.append(line(f"loop waited for a CPU: {title}", result[phase]["loop_waited_for_cpu_percent"], "%"))
+    rows.append(line("memory / peak", f"{result['busy']['memory_mib']} / {result['busy']['memory_peak_mib']}", "MiB"))
+    rows.append(line("notify scripts run", result["scripts_run"]))
+    for name, count in result["disturbance"].items():
+        rows.append(line(name.replace("_", " "), count))
+    return "\n".join(rows)
+
+
+def missed(result):
+    problems = []
+    if result["max_lag_ms"] > LAG_BOUND_MS:
+        problems.append(f"the loop was {result['max_lag_ms']:.2f} ms late; the bound is {LAG_BOUND_MS} ms")
+    if result["wrong_verdicts"] or result["false_alarms"]:
+        problems.append(f"wrong verdicts: {result['wrong_verdicts'] + result['false_alarms']}")
+    if result["steady_router_transitions"] != 1:
+        problems.append("the steady virtual router did not stay master")
+    return problems
+
+
+def run(arguments):
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="xlbt-lag-"))
+    script = directory / "notify.sh"
+    script.write_text(f'#!/bin/sh\necho "$@" >>{directory}/scripts\n')
+    script.chmod(0o755)
+    (directory / "scripts").touch()
+    closing = [lambda: shutil.rmtree(directory, ignore_errors=True)]
+    try:
+        network = Network()
+        closing.append(network.close)
+        real_servers = RealServers(network, arguments.real_servers, directory)
+        closing.append(real_servers.close)
+        director = Director(network.director, "lag", directory,
+                            configuration(arguments.real_servers, arguments.virtual_servers, script))
+        closing.append(director.close)
+        try:
+            result = {"real_servers": arguments.real_servers, "hanging": arguments.hanging,
+                      "virtual_servers": arguments.virtual_servers,
+                      **measure(arguments, network, real_servers, director)}
+        except LabError:
+            print(director.log_text()[-3000:], file=sys.stderr)
+            raise
+        director.stop()
+        return result
+    finally:
+        for close in reversed(closing):
+            close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--real-servers", type=int, default=1000)
+    parser.add_argument("--hanging", type=int, default=300)
+    parser.add_argument("--virtual-servers", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=60, help="how long to measure once the verdicts are right")
+    parser.add_argument("--realtime", action="store_true",
+                        help="run xlbd's loop before all other processes: the lag is then its own, not a busy machine's")
+    parser.add_argument("--json", type=pathlib.Path, help="write the result there too")
+    arguments = parser.parse_args()
+    if os.geteuid() != 0:
+        sys.exit("error: network namespaces need root")
+    remove_leftovers()
+    result = run(arguments)
+    print(table(result))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+    problems = missed(result)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
