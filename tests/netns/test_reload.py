@@ -1,5 +1,6 @@
 """Another configuration while running: what did not change keeps its connections, health and role."""
 
+import json
 import signal
 
 from lab import VIP, PairConfig, Poller, wait_until
@@ -30,7 +31,9 @@ def assert_alive(connections):
 
 
 def link_ids(host):
-    return host.run("bpftool", "-j", "link", "show")
+    """Of the XDP links; the program behind a link may be another one."""
+    links = json.loads(host.run("bpftool", "-j", "link", "show"))
+    return sorted(link["id"] for link in links if link["type"] == "xdp")
 
 
 def serve(lab, **options):

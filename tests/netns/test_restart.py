@@ -1,5 +1,6 @@
 """A daemon that ends, however it ends, and the next one: nothing that is under way notices."""
 
+import json
 import threading
 
 from lab import VIP, PairConfig, Poller
@@ -39,7 +40,9 @@ class UdpProbe:
 
 
 def link_ids(host):
-    return host.run("bpftool", "-j", "link", "show")
+    """Of the XDP links; the program behind a link may be another one."""
+    links = json.loads(host.run("bpftool", "-j", "link", "show"))
+    return sorted(link["id"] for link in links if link["type"] == "xdp")
 
 
 def open_connections(lab, count):
