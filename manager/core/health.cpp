@@ -37,7 +37,8 @@ std::optional<bool> Checker::attempt_finished(const ProbeResult& result, TimePoi
     next_attempt_ = now + (up_ ? timing_.delay_before_retry
                                : std::max(timing_.delay_before_retry, timing_.delay_loop));
   }
-  if (up_ == was_up) return std::nullopt;
+  const bool confirms_alpha = first && timing_.alpha && !up_;
+  if (up_ == was_up && !confirms_alpha) return std::nullopt;
   return up_;
 }
 

@@ -39,8 +39,8 @@ class Checker {
   // When the next attempt should begin; nullopt while one is running.
   [[nodiscard]] std::optional<TimePoint> next_attempt() const;
   void attempt_started();
-  // Returns the new verdict when it changed; the first attempt confirms the one the server started
-  // with, or changes it.
+  // Returns the verdict when it changed, and when an alpha server's first attempt says that it is
+  // down indeed.
   std::optional<bool> attempt_finished(const ProbeResult& result, TimePoint now);
   // Something else says the server may be gone: try now instead of after delay_loop (no effect
   // while one is running). The failures needed to go down stay the same.

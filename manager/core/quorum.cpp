@@ -70,8 +70,14 @@ std::vector<QuorumEvent> Quorum::reconfigure(VirtualServerConfig config) {
 }
 
 std::vector<QuorumEvent> Quorum::stop() {
+  if (config_.omega) return remove();
+  stopped_ = true;
+  return {};
+}
+
+std::vector<QuorumEvent> Quorum::remove() {
   std::vector<QuorumEvent> events;
-  if (std::exchange(stopped_, true) || !config_.omega) return events;
+  if (std::exchange(stopped_, true)) return events;
   for (const RealServerConfig& real_server : config_.real_servers) {
     const auto known = known_.find(real_server.endpoint);
     if (known == known_.end() || known->second != Life::live) continue;

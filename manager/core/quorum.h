@@ -48,8 +48,10 @@ class Quorum {
   // Goes on under a changed configuration of the same virtual server; takes effect with the next
   // update(). A live real server that is gone goes down, as at a stop in omega mode.
   std::vector<QuorumEvent> reconfigure(VirtualServerConfig config);
-  // The service ends: in omega mode all that is up goes down. Nothing happens afterwards.
+  // The daemon stops: in omega mode all that is up goes down. Nothing happens afterwards.
   std::vector<QuorumEvent> stop();
+  // The virtual server is no longer configured: all that is up goes down.
+  std::vector<QuorumEvent> remove();
 
   [[nodiscard]] bool met() const { return met_; }
   [[nodiscard]] uint64_t weight() const { return weight_; }

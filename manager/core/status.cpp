@@ -89,9 +89,16 @@ Json json_of(const Status::VirtualServer& virtual_server) {
   const auto& persistence = virtual_server.persistence_timeout_s;
   result["persistence_timeout_s"] = persistence ? Json(*persistence) : Json(nullptr);
   result["state"] = virtual_server.state;
+  const Status::Quorum& quorum = virtual_server.quorum;
+  result["quorum"] = Json{{"needed", quorum.needed},
+                          {"hysteresis", quorum.hysteresis},
+                          {"weight", quorum.weight},
+                          {"met", quorum.met}};
   add_traffic(result, virtual_server.traffic);
   result["real_servers"] =
       array_of(virtual_server.real_servers, [](auto& server) { return json_of(server); });
+  const auto& sorry = virtual_server.sorry_server;
+  result["sorry_server"] = sorry ? json_of(*sorry) : Json(nullptr);
   return result;
 }
 

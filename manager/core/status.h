@@ -48,7 +48,7 @@ struct Status {
     std::vector<Refusals> refused;  // only reasons that occurred
   };
   struct Check {
-    std::string kind;    // "HTTP_GET", "TCP_CHECK"
+    std::string kind;    // "HTTP_GET", "SSL_GET", "TCP_CHECK"
     std::string target;  // "10.10.0.1:80"
     bool up = true;
     int consecutive_failures = 0;
@@ -68,14 +68,22 @@ struct Status {
     Traffic traffic;
     std::vector<Check> checks;
   };
+  struct Quorum {
+    uint32_t needed = 1;
+    uint32_t hysteresis = 0;
+    uint64_t weight = 0;  // of all live real servers
+    bool met = false;
+  };
   struct VirtualServer {
     ServiceKey key;
     std::string scheduler;   // "rr", "wrr"
     std::string forwarding;  // "DR"
     std::optional<int64_t> persistence_timeout_s;
-    std::string state;  // "up", "down"
-    Traffic traffic;    // every packet that matched, also those no real server could take
+    std::string state;  // "up", "down", "sorry"
+    Quorum quorum;
+    Traffic traffic;  // every packet that matched, also those no real server could take
     std::vector<RealServer> real_servers;
+    std::optional<RealServer> sorry_server;  // while it is in use, and no real server besides
   };
   struct Drop {
     std::string reason;

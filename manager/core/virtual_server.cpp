@@ -18,8 +18,8 @@ std::string_view name_of(Availability availability) {
 
 RealServerVerdict judge(const RealServerConfig& real_server, const RealServerFacts& facts,
                         Duty duty) {
-  const auto down = [](std::string reason) {
-    return RealServerVerdict{Availability::down, Forwardable::no, 0, std::move(reason)};
+  const auto down = [weight = real_server.weight](std::string reason) {
+    return RealServerVerdict{Availability::down, Forwardable::no, weight, std::move(reason)};
   };
   const bool reachable = facts.local || facts.next_hop.has_value();
   if (!facts.lost.empty()) return down(facts.lost);

@@ -40,7 +40,7 @@ std::string_view name_of(Availability availability);  // "up", "draining", "down
 struct RealServerVerdict {
   Availability availability = Availability::down;
   Forwardable forwardable = Forwardable::no;
-  int weight = 0;      // in force
+  int weight = 0;      // in force, or while down the one it will come back with
   std::string reason;  // last check's result, or why it gets no traffic
 };
 

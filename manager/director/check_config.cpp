@@ -76,6 +76,14 @@ CheckedConfig check_config_file(const std::string& file, Strictness strictness) 
       host.script(*script);
     }
   }
+  for (const VirtualServerConfig& service : result.config->virtual_servers) {
+    host.script(service.quorum_up);
+    host.script(service.quorum_down);
+    for (const RealServerConfig& real_server : service.real_servers) {
+      host.script(real_server.notify_up);
+      host.script(real_server.notify_down);
+    }
+  }
   for (const std::string& name : result.config->xlb.interfaces) {
     host.device(name, result.config->xlb.interfaces_place,
                 "nothing is balanced there until it appears");

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "core/endpoint_text.h"
 #include "director/check_config.h"
+#include "director/notify_script.h"
 
 namespace xlb {
 namespace {
@@ -76,7 +77,11 @@ Result<void> Director::open(const DirectorOptions& options) {
   if (auto opened = open_servers(options); !opened) return opened;
   if (auto opened = open_dataplane(); !opened) return opened;
   services_ = std::make_unique<Services>(
-      *loop_, *probes_, *next_hops_, [this] { request_apply(); }, health_->verdicts());
+      *loop_, *probes_, *next_hops_, [this] { request_apply(); },
+      [this](const std::string& queue, const ScriptCommand& command) {
+        run_notify_script(*scripts_, config_.global, queue, command);
+      },
+      health_->verdicts());
   for (const VrrpInstanceConfig& config : config_.vrrp_instances) {
     instances_.push_back(make_instance(config));
   }

@@ -271,6 +271,7 @@ void Director::begin_stop() {
     }
     instance->shutdown();
   }
+  services_->stop();
   scripts_deadline_ = now + kScriptsLimit;
   finish_stop_when_possible();
 }

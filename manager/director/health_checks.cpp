@@ -2,12 +2,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <random>
 
 namespace xlb {
 namespace {
 
 std::string name_in_record(const CheckConfig& check) {
   return fmt::format("{} {}", name_of(check.kind), check.target);
+}
+
+// Spreads checks; nobody must be unable to guess it.
+double random_fraction() {
+  static std::minstd_rand generator(std::random_device{}());
+  return std::uniform_real_distribution<double>()(generator);
 }
 
 }  // namespace
@@ -17,7 +24,8 @@ RealServerChecks::RealServerChecks(EventLoop& loop, ProbeContext& probes,
                                    OnResult on_result)
     : loop_(loop), probes_(probes), on_result_(std::move(on_result)) {
   for (const CheckConfig& config : checks) {
-    auto check = std::make_unique<Running>(config, start);
+    auto check =
+        std::make_unique<Running>(config, first_attempt(config.timing, start, random_fraction()));
     check->timer =
         loop_.timer(EventLoop::Urgency::normal, [this, raw = check.get()] { this->start(*raw); });
     schedule(*check);
@@ -68,6 +76,12 @@ void RealServerChecks::collect(const std::string& prefix, HealthRecord::Verdicts
 bool RealServerChecks::healthy() const {
   return std::all_of(checks_.begin(), checks_.end(),
                      [](const auto& check) { return check->checker.up(); });
+}
+
+bool RealServerChecks::undecided() const {
+  return !healthy() && std::all_of(checks_.begin(), checks_.end(), [](const auto& check) {
+    return check->checker.up() || !check->checker.decided();
+  });
 }
 
 std::string RealServerChecks::text() const {

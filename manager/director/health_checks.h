@@ -36,6 +36,8 @@ class RealServerChecks {
   void collect(const std::string& prefix, HealthRecord::Verdicts& verdicts) const;
   // True while every check is up.
   [[nodiscard]] bool healthy() const;
+  // Not healthy, only because checks in alpha mode have yet to pass: none has failed.
+  [[nodiscard]] bool undecided() const;
   // The last result of the first failed check, else of the last check; empty without checks.
   [[nodiscard]] std::string text() const;
   [[nodiscard]] std::vector<Status::Check> status(TimePoint now, WallTime wall_now) const;

@@ -82,6 +82,7 @@ void NextHops::resolve(const IpAddress& address, Entry& entry) {
   Answer& answer = entry.answer;
   answer.hop.reset();
   answer.text.clear();
+  answer.resolving = false;
   answer.local = netlink_.is_local(address);
   if (answer.local) return;
   const auto index = link_towards(address);
@@ -108,6 +109,7 @@ void NextHops::resolve(const IpAddress& address, Entry& entry) {
   } else if (!link->up) {
     answer.text = fmt::format("interface {} is down", link->name);
   } else {
+    answer.resolving = !entry.failed;
     answer.text =
         fmt::format("{} {} ARP on {}", address,
                     entry.failed ? "does not answer" : "is being resolved by", link->name);

@@ -25,7 +25,8 @@ class NextHops {
   struct Answer {
     bool local = false;
     std::optional<NextHop> hop;
-    std::string text;  // why there is no hop
+    std::string text;        // why there is no hop
+    bool resolving = false;  // there is none yet: the kernel is asking
     std::optional<MacAddress> last_known_mac;
     std::string lost;  // why its host is believed dead; empty: it is not
   };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "director/real_server_status.h"
 
 namespace xlb {
 namespace {
@@ -20,11 +21,13 @@ std::string check_prefix(const ServiceKey& key, const Endpoint& endpoint) {
 }  // namespace
 
 Services::Services(EventLoop& loop, ProbeContext& probes, NextHops& next_hops,
-                   std::function<void()> changed, HealthRecord::Verdicts known)
+                   std::function<void()> changed, QuorumWatch::RunScript run_script,
+                   HealthRecord::Verdicts known)
     : loop_(loop),
       probes_(probes),
       next_hops_(next_hops),
       changed_(std::move(changed)),
+      run_script_(std::move(run_script)),
       known_(std::move(known)) {}
 
 void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers) {
@@ -46,7 +49,16 @@ void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers
           take_on(config, real_server, found == existing.end() ? none : found->second->real_servers,
                   start));
     }
+    if (found != existing.end()) {
+      service.quorum = std::move(found->second->quorum);
+      service.quorum->reconfigure(config);
+    } else {
+      service.quorum = std::make_unique<QuorumWatch>(config, next_hops_, run_script_);
+    }
     virtual_servers_.push_back(std::move(service));
+  }
+  for (const VirtualServer& gone : before) {
+    if (gone.quorum) gone.quorum->remove();
   }
 }
 
@@ -101,19 +113,29 @@ void Services::check_all_now() {
   }
 }
 
-void Services::judge_one(const VirtualServer& service, RealServer& real_server) {
+void Services::stop() {
+  for (const VirtualServer& service : virtual_servers_)
+    service.quorum->stop();
+}
+
+void Services::look_at(RealServer& real_server) const {
   const NextHops::Answer answer = next_hops_.find(real_server.config.endpoint.address);
   RealServerFacts& facts = real_server.facts;
   facts.local = answer.local;
   facts.healthy = real_server.checks->healthy();
+  facts.undecided = real_server.checks->undecided();
   facts.health_text = real_server.checks->text();
   facts.lost = answer.lost;
   facts.next_hop = answer.hop;
   facts.next_hop_text = answer.text;
+  facts.resolving = answer.resolving;
   facts.last_known_mac = answer.last_known_mac;
+}
 
+void Services::judge_one(const VirtualServer& service, RealServer& real_server) {
+  const Duty duty = duty_of(service.config, real_server.config.endpoint, service.quorum->sorry());
   const RealServerVerdict before =
-      std::exchange(real_server.verdict, judge(real_server.config, facts));
+      std::exchange(real_server.verdict, judge(real_server.config, real_server.facts, duty));
   const bool first = !std::exchange(real_server.judged, true);
   const bool differs = before.availability != real_server.verdict.availability;
   if (!first && differs) {
@@ -127,47 +149,43 @@ ForwardingTable Services::judge_all(std::span<const MacAddress> directors) {
   for (VirtualServer& service : virtual_servers_) {
     std::vector<RealServerFacts> facts;
     for (RealServer& real_server : service.real_servers) {
-      judge_one(service, real_server);
+      look_at(real_server);
       facts.push_back(real_server.facts);
     }
-    table.virtual_servers.push_back(desired_forwarding(service.config, facts, directors));
+    service.quorum->update(facts);
+    for (RealServer& real_server : service.real_servers)
+      judge_one(service, real_server);
+    table.virtual_servers.push_back(
+        desired_forwarding(service.config, facts, directors, service.quorum->sorry()));
   }
   return table;
 }
 
+// One each: a second address of this host would only repeat the match. The sorry server's comes
+// first while it is in use.
 std::vector<LocalService> Services::local_services() const {
   std::vector<LocalService> result;
   for (const VirtualServer& service : virtual_servers_) {
-    for (const RealServer& real_server : service.real_servers) {
-      if (!real_server.facts.local) continue;
-      result.push_back({service.config.key, real_server.config.endpoint});
-      break;  // a second address of this host would only repeat the match
+    const auto sorry = service.quorum->local_service();
+    const auto own = std::find_if(service.real_servers.begin(), service.real_servers.end(),
+                                  [](const RealServer& item) { return item.facts.local; });
+    const bool serves_here = own != service.real_servers.end();
+    if (sorry && (!serves_here || service.quorum->sorry().in_use)) {
+      result.push_back(*sorry);
+    } else if (serves_here) {
+      result.push_back({service.config.key, own->config.endpoint});
     }
   }
   return result;
 }
 
-Status::RealServer Services::status_of(const RealServer& real_server,
-                                       const RealServerCounters* counters) const {
-  Status::RealServer result;
-  result.endpoint = real_server.config.endpoint;
-  result.forward = real_server.facts.local ? "Local" : "Route";
-  result.weight = real_server.config.weight;
-  result.state = name_of(real_server.verdict.availability);
+Status::RealServer Services::describe(const RealServer& real_server,
+                                      const RealServerCounters* counters) const {
+  Status::RealServer result =
+      status_of(real_server.config, real_server.facts, real_server.verdict, counters);
   // The words of a check change with every attempt; only a state needs a judgement.
   const std::string text = real_server.checks->text();
-  result.reason = real_server.verdict.availability == Availability::up && !text.empty()
-                      ? text
-                      : real_server.verdict.reason;
-  if (real_server.facts.next_hop) {
-    result.mac = real_server.facts.next_hop->destination.to_string();
-  }
-  if (counters != nullptr) {
-    result.active_connections = counters->active_connections;
-    result.inactive_connections = counters->inactive_connections;
-    result.persistent_clients = counters->persistent_clients;
-    result.traffic = counters->traffic;
-  }
+  if (real_server.verdict.availability == Availability::up && !text.empty()) result.reason = text;
   result.checks = real_server.checks->status(loop_.now(), std::chrono::system_clock::now());
   return result;
 }
@@ -186,17 +204,11 @@ std::vector<Status::VirtualServer> Services::status(const DataplaneCounters& cou
     const auto counted =
         std::find_if(counters.services.begin(), counters.services.end(),
                      [&](const ServiceCounters& item) { return item.key == config.key; });
-    const bool has_counters = counted != counters.services.end();
-    if (has_counters) entry.traffic = counted->unserved;
+    const ServiceCounters* numbers = counted == counters.services.end() ? nullptr : &*counted;
+    if (numbers != nullptr) entry.traffic = numbers->unserved;
     for (const RealServer& real_server : service.real_servers) {
-      const RealServerCounters* numbers = nullptr;
-      if (has_counters) {
-        const auto found = std::find_if(
-            counted->real_servers.begin(), counted->real_servers.end(),
-            [&](const auto& item) { return item.endpoint == real_server.config.endpoint; });
-        if (found != counted->real_servers.end()) numbers = &*found;
-      }
-      entry.real_servers.push_back(status_of(real_server, numbers));
+      entry.real_servers.push_back(
+          describe(real_server, counters_of(numbers, real_server.config.endpoint)));
       entry.traffic.packets += entry.real_servers.back().traffic.packets;
       entry.traffic.bytes += entry.real_servers.back().traffic.bytes;
       entry.traffic.connections += entry.real_servers.back().traffic.connections;
@@ -205,6 +217,7 @@ std::vector<Status::VirtualServer> Services::status(const DataplaneCounters& cou
         service.real_servers.begin(), service.real_servers.end(),
         [](const RealServer& item) { return item.verdict.availability == Availability::up; });
     entry.state = any_up ? "up" : "down";
+    service.quorum->describe(entry, numbers);
     result.push_back(std::move(entry));
   }
   return result;

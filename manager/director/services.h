@@ -14,6 +14,7 @@
 #include "core/virtual_server.h"
 #include "director/health_checks.h"
 #include "director/next_hops.h"
+#include "director/quorum_watch.h"
 #include "io/dataplane.h"
 #include "io/event_loop.h"
 #include "io/health_record.h"
@@ -26,7 +27,8 @@ class Services {
   // `changed` is called from the loop when judge_all() may say something else. `known` are verdicts
   // of checks that a predecessor left.
   Services(EventLoop& loop, ProbeContext& probes, NextHops& next_hops,
-           std::function<void()> changed, HealthRecord::Verdicts known);
+           std::function<void()> changed, QuorumWatch::RunScript run_script,
+           HealthRecord::Verdicts known);
   Services(const Services&) = delete;
   Services& operator=(const Services&) = delete;
 
@@ -35,8 +37,10 @@ class Services {
   // checks begin at once, spread a little.
   void configure(const std::vector<VirtualServerConfig>& virtual_servers);
   void check_all_now();
+  // Runs what is to be run at a stop; nothing is run afterwards.
+  void stop();
 
-  // Judges every real server anew and logs what changed.
+  // Judges every real server anew, logs what changed and runs the scripts that go with it.
   ForwardingTable judge_all(std::span<const MacAddress> directors);
   // This host's own real servers, whatever their health: being one is not a matter of directing.
   [[nodiscard]] std::vector<LocalService> local_services() const;
@@ -55,20 +59,23 @@ class Services {
   struct VirtualServer {
     VirtualServerConfig config;  // its real servers' configurations are those below
     std::vector<RealServer> real_servers;
+    std::unique_ptr<QuorumWatch> quorum;
   };
 
   [[nodiscard]] RealServer take_on(const VirtualServerConfig& service,
                                    const RealServerConfig& config, std::vector<RealServer>& before,
                                    TimePoint& start);
   void start_checks(const ServiceKey& key, RealServer& real_server, TimePoint start);
-  void judge_one(const VirtualServer& service, RealServer& real_server);
-  [[nodiscard]] Status::RealServer status_of(const RealServer& real_server,
-                                             const RealServerCounters* counters) const;
+  void look_at(RealServer& real_server) const;
+  static void judge_one(const VirtualServer& service, RealServer& real_server);
+  [[nodiscard]] Status::RealServer describe(const RealServer& real_server,
+                                            const RealServerCounters* counters) const;
 
   EventLoop& loop_;
   ProbeContext& probes_;
   NextHops& next_hops_;
   std::function<void()> changed_;
+  QuorumWatch::RunScript run_script_;
   HealthRecord::Verdicts known_;  // of targets that are not checked yet
   std::vector<VirtualServer> virtual_servers_;
 };

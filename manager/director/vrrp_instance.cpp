@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "base/log.h"
+#include "director/notify_script.h"
 
 namespace xlb {
 namespace {
@@ -313,16 +314,7 @@ void VrrpInstance::notify(vrrp::State state) {
 }
 
 void VrrpInstance::run_script(const ScriptCommand& command) {
-  ScriptCommand as_user = command;
-  if (as_user.user.empty()) {
-    as_user.user = around_.global.script_user;
-    as_user.group = around_.global.script_group;
-  }
-  around_.scripts.run(config_.name, as_user, around_.global.script_timeout,
-                      [name = config_.name, program = command.argv.front()](const auto& outcome) {
-                        if (outcome.ok) return;
-                        log::warning("{}: notify script {}: {}", name, program, outcome.text);
-                      });
+  run_notify_script(around_.scripts, around_.global, config_.name, command);
 }
 
 Status::Vrrp VrrpInstance::status() const {

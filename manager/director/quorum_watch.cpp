@@ -1,0 +1,105 @@
+#include "director/quorum_watch.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "director/real_server_status.h"
+
+namespace xlb {
+
+QuorumWatch::QuorumWatch(const VirtualServerConfig& config, NextHops& next_hops, RunScript run)
+    : quorum_(config), next_hops_(next_hops), run_(std::move(run)) {
+  want_sorry_server();
+}
+
+void QuorumWatch::want_sorry_server() {
+  const auto& sorry = quorum_.config().sorry_server;
+  if (sorry) next_hops_.want(sorry->address);
+}
+
+void QuorumWatch::reconfigure(const VirtualServerConfig& config) {
+  carry_out(quorum_.reconfigure(config));
+  want_sorry_server();
+}
+
+void QuorumWatch::remove() {
+  carry_out(quorum_.remove());
+}
+
+void QuorumWatch::stop() {
+  carry_out(quorum_.stop());
+}
+
+void QuorumWatch::update(std::span<const RealServerFacts> facts) {
+  std::vector<Life> lives;
+  for (const RealServerFacts& one : facts)
+    lives.push_back(life_of(one));
+  const std::vector<QuorumEvent> events = quorum_.update(lives);
+  sorry_.in_use = quorum_.sorry();
+  look_at_sorry_server();
+  carry_out(events);
+}
+
+void QuorumWatch::look_at_sorry_server() {
+  const VirtualServerConfig& config = quorum_.config();
+  sorry_.facts = {};
+  if (!config.sorry_server) return;
+  const NextHops::Answer answer = next_hops_.find(config.sorry_server->address);
+  sorry_.facts.local = answer.local;
+  sorry_.facts.lost = answer.lost;
+  sorry_.facts.next_hop = answer.hop;
+  sorry_.facts.next_hop_text = answer.text;
+  sorry_.facts.resolving = answer.resolving;
+  const bool dead = life_of(sorry_.facts) == Life::dead;
+  const std::string trouble =
+      !sorry_.in_use || !dead ? "" : (answer.lost.empty() ? answer.text : answer.lost);
+  if (!trouble.empty() && trouble != sorry_trouble_) {
+    log::warning("{}: the sorry server {} gets nothing: {}", config.key, *config.sorry_server,
+                 trouble);
+  }
+  sorry_trouble_ = trouble;
+}
+
+void QuorumWatch::carry_out(const std::vector<QuorumEvent>& events) {
+  for (const QuorumEvent& event : events) {
+    log_change(event);
+    if (event.script) run_(quorum_.config().key.to_string(), *event.script);
+  }
+}
+
+// Of a real server's state the judgement's change is logged already.
+void QuorumWatch::log_change(const QuorumEvent& event) const {
+  if (event.real_server) return;
+  const VirtualServerConfig& config = quorum_.config();
+  const std::string sorry =
+      config.sorry_server && sorry_.in_use
+          ? fmt::format("; new connections go to the sorry server {}", *config.sorry_server)
+          : "";
+  log::notice("{}: quorum {}: weight {}, quorum {}, hysteresis {}{}", config.key,
+              event.kind == QuorumEvent::Kind::gained ? "gained" : "lost", event.weight,
+              config.quorum, config.hysteresis, sorry);
+}
+
+std::optional<LocalService> QuorumWatch::local_service() const {
+  const VirtualServerConfig& config = quorum_.config();
+  if (!config.sorry_server || !sorry_.facts.local) return std::nullopt;
+  return LocalService{config.key, *config.sorry_server};
+}
+
+void QuorumWatch::describe(Status::VirtualServer& status, const ServiceCounters* counters) const {
+  const VirtualServerConfig& config = quorum_.config();
+  status.quorum = {config.quorum, config.hysteresis, quorum_.weight(), quorum_.met()};
+  if (!config.sorry_server) return;
+  const RealServerConfig as_real_server = sorry_config(config);
+  const RealServerVerdict verdict = judge(as_real_server, sorry_.facts, Duty::say_sorry);
+  if (sorry_.in_use && verdict.forwardable == Forwardable::yes) status.state = "sorry";
+  if (sorry_is_real_server(config)) return;  // it has its row, and its traffic is counted
+  Status::RealServer row = status_of(as_real_server, sorry_.facts, verdict,
+                                     counters_of(counters, as_real_server.endpoint));
+  status.traffic.packets += row.traffic.packets;
+  status.traffic.bytes += row.traffic.bytes;
+  status.traffic.connections += row.traffic.connections;
+  if (sorry_.in_use) status.sorry_server = std::move(row);
+}
+
+}  // namespace xlb

@@ -1,0 +1,32 @@
+#include "director/real_server_status.h"
+
+#include <algorithm>
+
+namespace xlb {
+
+const RealServerCounters* counters_of(const ServiceCounters* service, const Endpoint& real_server) {
+  if (service == nullptr) return nullptr;
+  const auto found = std::find_if(service->real_servers.begin(), service->real_servers.end(),
+                                  [&](const auto& item) { return item.endpoint == real_server; });
+  return found == service->real_servers.end() ? nullptr : &*found;
+}
+
+Status::RealServer status_of(const RealServerConfig& config, const RealServerFacts& facts,
+                             const RealServerVerdict& verdict, const RealServerCounters* counters) {
+  Status::RealServer result;
+  result.endpoint = config.endpoint;
+  result.forward = facts.local ? "Local" : "Route";
+  result.weight = verdict.weight;
+  result.state = name_of(verdict.availability);
+  result.reason = verdict.reason;
+  if (facts.next_hop) result.mac = facts.next_hop->destination.to_string();
+  if (counters != nullptr) {
+    result.active_connections = counters->active_connections;
+    result.inactive_connections = counters->inactive_connections;
+    result.persistent_clients = counters->persistent_clients;
+    result.traffic = counters->traffic;
+  }
+  return result;
+}
+
+}  // namespace xlb

@@ -1,0 +1,18 @@
+// A real server, or a sorry server, as users see it.
+#pragma once
+
+#include "core/config.h"
+#include "core/status.h"
+#include "core/virtual_server.h"
+#include "io/dataplane.h"
+
+namespace xlb {
+
+// nullptr when the data plane counts nothing for it.
+const RealServerCounters* counters_of(const ServiceCounters* service, const Endpoint& real_server);
+
+// All but its checks.
+Status::RealServer status_of(const RealServerConfig& config, const RealServerFacts& facts,
+                             const RealServerVerdict& verdict, const RealServerCounters* counters);
+
+}  // namespace xlb
