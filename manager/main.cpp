@@ -33,7 +33,8 @@ constexpr std::string_view kHelp =
     "      --status-listen A  HTTP status at ADDR:PORT, or none; overrides the configuration\n"
     "      --purge            remove whatever a stopped or crashed xlbd left behind\n"
     "\n"
-    "Signals: SIGTERM hands over and stops, SIGUSR1 logs a summary.\n";
+    "Signals: SIGTERM hands over and stops, SIGHUP reloads, SIGUSR1 logs a summary, SIGUSR2 ends\n"
+    "for a restart: nothing is handed over, the next start takes everything on.\n";
 
 enum ExitCode { kOk = 0, kFailed = 1, kUsageError = 2 };
 

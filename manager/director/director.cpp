@@ -93,7 +93,7 @@ Result<void> Director::open_kernel() {
   if (!loop) return loop.error();
   loop_ = std::move(*loop);
   supervision_ = std::make_unique<Supervision>(*loop_);
-  if (auto set = loop_->on_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1},
+  if (auto set = loop_->on_signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2},
                                    [this](int signal) { handle_signal(signal); });
       !set) {
     return set;

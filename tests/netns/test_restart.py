@@ -1,6 +1,7 @@
 """A daemon that ends, however it ends, and the next one: nothing that is under way notices."""
 
 import json
+import signal
 import threading
 
 from lab import VIP, PairConfig, Poller
@@ -55,7 +56,7 @@ def open_connections(lab, count):
     return result
 
 
-def test_twenty_kills_and_starts_lose_nothing_and_move_nothing(lab):
+def test_twenty_restarts_and_kills_lose_nothing_and_move_nothing(lab):
     for name in ("n1", "n2"):
         lab.web(name)
         lab.udp_echo(name)
@@ -71,8 +72,12 @@ def test_twenty_kills_and_starts_lose_nothing_and_move_nothing(lab):
     link = link_id(master)
     probe = UdpProbe(lab)
     with Poller(lab.client, client_addresses(4), timeout=1.0) as poller:
-        for _ in range(20):
-            master.kill()
+        for round_number in range(20):
+            if round_number % 2:
+                master.kill()
+            else:  # as systemctl restart does
+                master.signal(signal.SIGUSR2)
+                assert master.wait_end() == 0
             master.start()
             assert master.vrrp_state() == "MASTER"
     probe.stop()
