@@ -134,7 +134,6 @@ std::vector<std::string> needs_restart(const Config& from, const Config& to) {
   };
   say(from.xlb.flow_table_size != to.xlb.flow_table_size, "flow_table_size");
   say(from.xlb.attach_mode != to.xlb.attach_mode, "attach_mode");
-  say(from.xlb.local_delivery != to.xlb.local_delivery, "local_delivery");
   say(from.xlb.status_listen != to.xlb.status_listen, "status_listen");
   return result;
 }

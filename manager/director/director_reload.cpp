@@ -55,7 +55,6 @@ Director::Reload Director::read_again(bool dry_run) {
   result.deferred = needs_restart(config_, config);
   config.xlb.flow_table_size = config_.xlb.flow_table_size;
   config.xlb.attach_mode = config_.xlb.attach_mode;
-  config.xlb.local_delivery = config_.xlb.local_delivery;
   config.xlb.status_listen = config_.xlb.status_listen;
   result.changes = differences(config_, config);
   if (dry_run) return result;
