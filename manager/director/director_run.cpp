@@ -245,6 +245,9 @@ void Director::handle_signal(int signal) {
   switch (signal) {
     case SIGUSR1:
       return log_summary();
+    case SIGUSR2:
+      log::notice("ending for a restart: the kernel goes on forwarding, the next start takes over");
+      return loop_->stop();
     case SIGHUP:
       return log_reload(reload(false));
     default:
