@@ -19,25 +19,38 @@ double random_fraction() {
 
 }  // namespace
 
-RealServerChecks::RealServerChecks(EventLoop& loop, ProbeContext& probes,
+RealServerChecks::RealServerChecks(EventLoop& loop, ProbeContext& probes, Pacer& pacer,
                                    const std::vector<CheckConfig>& checks, TimePoint start,
                                    OnResult on_result)
-    : loop_(loop), probes_(probes), on_result_(std::move(on_result)) {
+    : loop_(loop), probes_(probes), pacer_(pacer), on_result_(std::move(on_result)) {
   for (const CheckConfig& config : checks) {
     auto check =
         std::make_unique<Running>(config, first_attempt(config.timing, start, random_fraction()));
     check->timer =
-        loop_.timer(EventLoop::Urgency::normal, [this, raw = check.get()] { this->start(*raw); });
+        loop_.timer(EventLoop::Urgency::normal, [this, raw = check.get()] { due(*raw); });
     schedule(*check);
     checks_.push_back(std::move(check));
   }
 }
 
 void RealServerChecks::schedule(Running& check) {
+  check.has_slot = false;
   if (const auto when = check.checker.next_attempt()) check.timer.arm(*when);
 }
 
+void RealServerChecks::due(Running& check) {
+  if (!check.has_slot) {
+    const TimePoint slot = pacer_.reserve(loop_.now());
+    if (slot > loop_.now()) {
+      check.has_slot = true;
+      return check.timer.arm(slot);
+    }
+  }
+  start(check);
+}
+
 void RealServerChecks::start(Running& check) {
+  check.has_slot = false;
   check.checker.attempt_started();
   check.probe = start_probe(probes_, check.config,
                             [this, &check](const ProbeResult& result) { finished(check, result); });

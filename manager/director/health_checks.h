@@ -9,6 +9,7 @@
 
 #include "core/config.h"
 #include "core/health.h"
+#include "core/pacer.h"
 #include "core/status.h"
 #include "io/event_loop.h"
 #include "io/health_record.h"
@@ -24,8 +25,9 @@ class RealServerChecks {
   using OnResult =
       std::function<void(const CheckConfig&, const ProbeResult&, bool verdict_changed)>;
 
-  RealServerChecks(EventLoop& loop, ProbeContext& probes, const std::vector<CheckConfig>& checks,
-                   TimePoint start, OnResult on_result);
+  // `pacer` is shared by all checks: however many are due at once, they start one by one.
+  RealServerChecks(EventLoop& loop, ProbeContext& probes, Pacer& pacer,
+                   const std::vector<CheckConfig>& checks, TimePoint start, OnResult on_result);
   RealServerChecks(const RealServerChecks&) = delete;
   RealServerChecks& operator=(const RealServerChecks&) = delete;
 
@@ -49,15 +51,18 @@ class RealServerChecks {
     CheckConfig config;
     Checker checker;
     EventLoop::Timer timer;
+    bool has_slot = false;  // waits for the time the pacer gave it
     std::unique_ptr<Probe> probe;
   };
 
   void schedule(Running& check);
+  void due(Running& check);
   void start(Running& check);
   void finished(Running& check, const ProbeResult& result);
 
   EventLoop& loop_;
   ProbeContext& probes_;
+  Pacer& pacer_;
   OnResult on_result_;
   std::vector<std::unique_ptr<Running>> checks_;
 };

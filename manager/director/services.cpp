@@ -13,6 +13,9 @@ namespace {
 
 // Between the first attempts of two checks, so that a thousand of them do not start in one turn.
 constexpr auto kFirstAttemptSpread = std::chrono::milliseconds(1);
+// Between any two attempts. One costs the loop about a tenth of a millisecond, and those that begin
+// together time out together.
+constexpr auto kAttemptSpacing = std::chrono::microseconds(250);
 
 std::string check_prefix(const ServiceKey& key, const Endpoint& endpoint) {
   return fmt::format("{} {} ", key, endpoint);
@@ -25,6 +28,7 @@ Services::Services(EventLoop& loop, ProbeContext& probes, NextHops& next_hops,
                    HealthRecord::Verdicts known)
     : loop_(loop),
       probes_(probes),
+      pacer_(kAttemptSpacing),
       next_hops_(next_hops),
       changed_(std::move(changed)),
       run_script_(std::move(run_script)),
@@ -84,7 +88,7 @@ Services::RealServer Services::take_on(const VirtualServerConfig& service,
 void Services::start_checks(const ServiceKey& key, RealServer& real_server, TimePoint start) {
   const Endpoint endpoint = real_server.config.endpoint;
   real_server.checks = std::make_unique<RealServerChecks>(
-      loop_, probes_, real_server.config.checks, start,
+      loop_, probes_, pacer_, real_server.config.checks, start,
       [this, key, endpoint](const CheckConfig& check, const ProbeResult& result,
                             bool verdict_changed) {
         if (!verdict_changed) return;

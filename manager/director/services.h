@@ -73,6 +73,7 @@ class Services {
 
   EventLoop& loop_;
   ProbeContext& probes_;
+  Pacer pacer_;
   NextHops& next_hops_;
   std::function<void()> changed_;
   QuorumWatch::RunScript run_script_;
