@@ -25,7 +25,7 @@ std::string large_number(uint64_t value) {
 // Nothing for a real server that works, so that its row is ipvsadm's.
 std::string remark(const Json& real_server) {
   const std::string state = text(real_server, "state");
-  if (state == "up") return "";
+  if (state == "up") return real_server.contains("sorry") ? "  sorry server" : "";
   const std::string reason = text(real_server, "reason");
   if (state == "down" && !reason.empty()) return "  " + state + ": " + reason;
   return "  " + state;
@@ -63,7 +63,7 @@ std::string services_table(const Json& status) {
       result += fmt::format(" persistent {}", number(service, "persistence_timeout_s"));
     }
     result += '\n';
-    for (const Json& real_server : service.at("real_servers")) {
+    for (const Json& real_server : servers_of(service)) {
       result += real_server_row(real_server);
     }
   }
@@ -77,7 +77,7 @@ std::string stats_table(const Json& status) {
   for (const Json& service : status.at("virtual_servers")) {
     result += stats_row(fmt::format("{:<4} {}", text(service, "protocol"), endpoint(service, "")),
                         service);
-    for (const Json& real_server : service.at("real_servers")) {
+    for (const Json& real_server : servers_of(service)) {
       result += stats_row("  -> " + endpoint(real_server, ""), real_server);
     }
   }

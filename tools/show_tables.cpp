@@ -174,7 +174,7 @@ Json neighbours_document(const Json& status) {
   Json& neighbours = result["neighbours"] = Json::array();
   std::set<std::string> seen;
   for (const Json& service : status.at("virtual_servers")) {
-    for (const Json& real_server : service.at("real_servers")) {
+    for (const Json& real_server : servers_of(service)) {
       if (!seen.insert(real_server.at("address").get<std::string>()).second) continue;
       const bool local = real_server.at("forward") == "Local";
       const bool resolved = !real_server.at("mac").get_ref<const std::string&>().empty();

@@ -33,4 +33,14 @@ std::string endpoint(const Json& object, const std::string& prefix) {
   return fmt::format("{}:{}", address, port);
 }
 
+std::vector<Json> servers_of(const Json& virtual_server) {
+  const Json& real_servers = virtual_server.at("real_servers");
+  std::vector<Json> result(real_servers.begin(), real_servers.end());
+  const auto sorry = virtual_server.find("sorry_server");
+  if (sorry == virtual_server.end() || !sorry->is_object()) return result;
+  result.push_back(*sorry);
+  result.back()["sorry"] = true;
+  return result;
+}
+
 }  // namespace xlb::show

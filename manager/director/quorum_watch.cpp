@@ -34,10 +34,13 @@ void QuorumWatch::update(std::span<const RealServerFacts> facts) {
   std::vector<Life> lives;
   for (const RealServerFacts& one : facts)
     lives.push_back(life_of(one));
-  const std::vector<QuorumEvent> events = quorum_.update(lives);
+  unannounced_ = quorum_.update(lives);
   sorry_.in_use = quorum_.sorry();
   look_at_sorry_server();
-  carry_out(events);
+}
+
+void QuorumWatch::announce() {
+  carry_out(std::exchange(unannounced_, {}));
 }
 
 void QuorumWatch::look_at_sorry_server() {
@@ -60,7 +63,7 @@ void QuorumWatch::look_at_sorry_server() {
   sorry_trouble_ = trouble;
 }
 
-void QuorumWatch::carry_out(const std::vector<QuorumEvent>& events) {
+void QuorumWatch::carry_out(const std::vector<QuorumEvent>& events) const {
   for (const QuorumEvent& event : events) {
     log_change(event);
     if (event.script) run_(quorum_.config().key.to_string(), *event.script);

@@ -31,8 +31,10 @@ class QuorumWatch {
   void remove();
   void stop();
 
-  // `facts` in the order of the configured real servers.
+  // `facts` in the order of the configured real servers. What follows from them is said and run by
+  // announce(), when the real servers have been judged.
   void update(std::span<const RealServerFacts> facts);
+  void announce();
 
   [[nodiscard]] const SorryServer& sorry() const { return sorry_; }
   // The sorry server when it is an address of this host.
@@ -43,13 +45,14 @@ class QuorumWatch {
  private:
   void want_sorry_server();
   void look_at_sorry_server();
-  void carry_out(const std::vector<QuorumEvent>& events);
+  void carry_out(const std::vector<QuorumEvent>& events) const;
   void log_change(const QuorumEvent& event) const;
 
   Quorum quorum_;
   NextHops& next_hops_;
   RunScript run_;
   SorryServer sorry_;
+  std::vector<QuorumEvent> unannounced_;
   std::string sorry_trouble_;  // as logged; empty: it can be reached
 };
 

@@ -159,6 +159,7 @@ ForwardingTable Services::judge_all(std::span<const MacAddress> directors) {
     service.quorum->update(facts);
     for (RealServer& real_server : service.real_servers)
       judge_one(service, real_server);
+    service.quorum->announce();
     table.virtual_servers.push_back(
         desired_forwarding(service.config, facts, directors, service.quorum->sorry()));
   }

@@ -88,6 +88,22 @@ TEST_CASE("xlbctl show appends why a real server is out, after ipvsadm's columns
         "  -> 10.20.0.12:80                Route   0      0          50          draining\n");
 }
 
+TEST_CASE("xlbctl show has a row for the sorry server while it is in use, and says so") {
+  Status status = example();
+  status.virtual_servers.pop_back();
+  Status::VirtualServer& service = status.virtual_servers[0];
+  service.real_servers.pop_back();
+  service.real_servers[0].state = "down";
+  service.state = "sorry";
+  service.sorry_server = real_server(19, "Route", 2, 0);
+  CHECK(contains(show::services_table(document(status)),
+                 "  -> 10.20.0.11:80                Route   1      0          30          "
+                 "down: HTTP 200\n"
+                 "  -> 10.20.0.19:80                Route   1      2          0           "
+                 "sorry server\n"));
+  CHECK(contains(show::stats_table(document(status)), "\n  -> 10.20.0.19:80 "));
+}
+
 TEST_CASE("xlbctl show stats is ipvsadm -L -n --stats but for its first line") {
   CHECK(show::stats_table(document(example())) ==
         "xlb 0.1.0 (flow table 1048576)\n"

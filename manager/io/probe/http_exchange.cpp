@@ -149,6 +149,7 @@ CURLcode CurlExchange::set_options() {
 curl_socket_t CurlExchange::open_socket(const curl_sockaddr& address) {
   const int fd = ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
   if (fd < 0) failure_ = fail_errno(errno, "cannot open a socket").text;
+  socket_ = fd;
   return fd;
 }
 
@@ -187,15 +188,20 @@ void CurlExchange::fail_soon(std::string reason) {
 
 void CurlExchange::expired() {
   if (!failure_.empty()) return finish(Error{failure_});
-  curl_off_t connected_us = 0;
-  curl_easy_getinfo(easy_.get(), CURLINFO_CONNECT_TIME_T, &connected_us);
   const std::string limit = seconds(request_.timeout);
-  if (connected_us == 0) return finish(fail("connect: no answer within {}", limit));
+  if (!connected()) return finish(fail("connect: no answer within {}", limit));
   curl_off_t encrypted_us = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_APPCONNECT_TIME_T, &encrypted_us);
   const bool shaking_hands = request_.tls && encrypted_us == 0;
   finish(fail("{} within {}", shaking_hands ? "TLS handshake: no answer" : "no complete answer",
               limit));
+}
+
+// libcurl counts the TLS handshake as connecting.
+bool CurlExchange::connected() const {
+  sockaddr_storage peer{};
+  socklen_t length = sizeof peer;
+  return socket_ >= 0 && ::getpeername(socket_, reinterpret_cast<sockaddr*>(&peer), &length) == 0;
 }
 
 void CurlExchange::completed(CURLcode code) {

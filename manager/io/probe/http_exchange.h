@@ -30,6 +30,7 @@ class CurlExchange final : public HttpExchange {
   [[nodiscard]] Result<void> start();
   [[nodiscard]] CURLcode set_options();
   void expired();
+  [[nodiscard]] bool connected() const;
   void finish(const Result<HttpResponse>& result);
   [[nodiscard]] curl_socket_t open_socket(const curl_sockaddr& address);
   size_t on_header(std::string_view line);
@@ -55,6 +56,7 @@ class CurlExchange final : public HttpExchange {
   std::array<char, CURL_ERROR_SIZE> error_text_{};
   std::unique_ptr<CURL, FreeEasy> easy_;
   bool added_ = false;  // to multi_
+  int socket_ = -1;     // libcurl's, while the transfer runs
 
   std::string failure_;  // why we ended it; empty: we did not
   size_t header_bytes_ = 0;

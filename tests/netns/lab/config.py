@@ -49,6 +49,8 @@ class PairConfig:
     weights: dict = field(default_factory=lambda: {"n1": 100, "n2": 100})
     real_servers: tuple = ("n1", "n2")
     check: str = ""
+    service_extra: str = ""
+    real_server_extra: str = ""  # {name} stands for the real server's name
     xlb: str = ""
 
     def vrrp(self, name):
@@ -76,6 +78,7 @@ vrrp_instance VI_1 {{
         real_servers = "".join(f"""
     real_server {ADDRESSES[name]} {self.port} {{
         weight {self.weights[name]}
+        {self.real_server_extra.replace("{name}", name)}
         {self.check}
     }}""" for name in self.real_servers)
         return f"""
@@ -85,6 +88,7 @@ virtual_server {VIP} {self.port} {{
     lb_kind DR
     {persistence}
     protocol {self.protocol}
+    {self.service_extra}
     {real_servers}
 }}
 """
