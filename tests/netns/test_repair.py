@@ -158,6 +158,20 @@ def test_neighbour_entries_deleted_one_by_one_cost_no_request(lab):
     assert master.real_server("10.10.0.2")["state"] == "up"
 
 
+def test_real_servers_announced_new_mac_address_is_followed(lab):
+    start(lab)
+    lab.n2.sysctl("net.ipv4.conf.eth0.arp_notify", 1)
+    started = time.monotonic()
+    # The kernel ignores a change within a second of the last one (net.ipv4.neigh.*.locktime).
+    wait_until(lambda: time.monotonic() > started + 1.2, 3, "the neighbours' lock time is over")
+    new = "02:00:00:00:02:22"
+    with Capture(lab.switch, lab.n1) as capture, Poller(lab.client, CLIENTS):
+        lab.n2.ip("link", "set", "dev", "eth0", "address", new)
+        capture.wait_for(lambda frame: frame.is_ipv4 and not frame.leaving and frame.destination_mac == new, SOON,
+                         "n1 sends to the new address")
+    assert served_by(lab) == {"n1", "n2"}
+
+
 def test_own_new_mac_address_is_announced_and_used(lab):
     """The master's card is replaced: routers and the other director learn at once."""
     master, _ = start(lab)
