@@ -160,7 +160,7 @@ std::unique_ptr<VrrpInstance> Director::make_instance(const VrrpInstanceConfig& 
       config_.global,
       [this](const std::optional<IpAddress>& last_master) { master_lost(last_master); },
       [this](const IpAddress& source) { heard(source); },
-      [this] { publish(); }};
+      [this] { request_publish(); }};
   return std::make_unique<VrrpInstance>(surroundings, config);
 }
 

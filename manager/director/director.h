@@ -131,6 +131,7 @@ class Director {
   // director_status.cpp: what users see
   [[nodiscard]] Status build_status();
   void publish();
+  void request_publish();
   void log_summary();
   std::unique_ptr<ControlReply> answer(const ControlRequest& request);
   std::unique_ptr<ControlReply> status_reply();
@@ -171,8 +172,11 @@ class Director {
   std::unique_ptr<ControlServer> control_;
 
   EventLoop::Timer second_timer_;
+  EventLoop::Timer publish_timer_;
+  TimePoint published_{};
   EventLoop::Timer sweep_timer_;
   EventLoop::Timer apply_timer_;
+  TimePoint apply_after_{};
   EventLoop::Timer attach_timer_;
   EventLoop::Timer stop_timer_;
   EventLoop::Timer repair_timer_;

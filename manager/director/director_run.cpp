@@ -16,6 +16,7 @@ constexpr auto kSettlePoll = std::chrono::milliseconds(10);
 constexpr auto kSweepPause = std::chrono::milliseconds(2);  // within a pass: others come first
 constexpr auto kSweepInterval = std::chrono::seconds(1);
 constexpr auto kApplyRetry = std::chrono::seconds(1);
+constexpr auto kApplyPause = std::chrono::milliseconds(20);
 constexpr auto kStopPoll = std::chrono::milliseconds(20);
 constexpr auto kHandOverMargin = std::chrono::milliseconds(300);
 constexpr auto kScriptsLimit = std::chrono::seconds(5);
@@ -38,6 +39,7 @@ void Director::start() {
     return loop_->timer(EventLoop::Urgency::normal, [this, handler] { (this->*handler)(); });
   };
   second_timer_ = timer(&Director::second);
+  publish_timer_ = timer(&Director::publish);
   apply_timer_ = timer(&Director::apply);
   attach_timer_ = timer(&Director::try_attach);
   sweep_timer_ = timer(&Director::sweep);
@@ -114,13 +116,14 @@ std::vector<MacAddress> Director::director_macs() const {
 }
 
 // However many events ask for it, the tables are brought in line once, when they have all been
-// served.
+// served, and no more often than the loop can bear with a thousand real servers.
 void Director::request_apply() {
   if (apply_timer_.armed()) return;
-  apply_timer_.arm(loop_->now());
+  apply_timer_.arm(std::max(loop_->now(), apply_after_));
 }
 
 void Director::apply() {
+  apply_after_ = loop_->now() + kApplyPause;
   const std::vector<MacAddress> directors = director_macs();
   const ForwardingTable desired = services_->judge_all(directors);
   if (const auto saved = health_->save(services_->verdicts()); !saved) {
@@ -139,7 +142,7 @@ void Director::apply() {
   } else {
     applied_ = true;
   }
-  publish();
+  request_publish();
 }
 
 void Director::nat_applied(const Result<void>& done) {

@@ -1,5 +1,6 @@
 // What users see of the director: the published Status, the log summary, the control socket's
 // answers.
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -50,7 +51,15 @@ Status Director::build_status() {
   return status;
 }
 
+// What changes in a burst is shown once. With a thousand real servers a status takes milliseconds.
+void Director::request_publish() {
+  constexpr auto kInterval = std::chrono::milliseconds(50);
+  if (!publish_timer_.armed()) publish_timer_.arm(std::max(loop_->now(), published_ + kInterval));
+}
+
 void Director::publish() {
+  published_ = loop_->now();
+  publish_timer_.disarm();
   auto status = std::make_shared<const Status>(build_status());
   supervision_->describe(*status);
   status_slot_.publish(std::move(status));

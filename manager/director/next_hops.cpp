@@ -13,6 +13,9 @@ constexpr auto kUnresolvedInterval = std::chrono::seconds(1);
 // A resolved entry is used by XDP behind the kernel's back, so the kernel would let it go stale: it
 // is reminded.
 constexpr auto kRefreshInterval = std::chrono::seconds(10);
+// Each is a system call of ten microseconds or more: a thousand at once would hold the loop.
+constexpr int kRequestsAtOnce = 16;
+constexpr auto kRequestPause = std::chrono::milliseconds(1);
 constexpr int kSuspectAttempts = 3;
 constexpr auto kProbeInterval = std::chrono::milliseconds(100);
 constexpr auto kLostInterval = std::chrono::seconds(1);
@@ -116,8 +119,17 @@ void NextHops::resolve(const IpAddress& address, Entry& entry) {
   }
   const TimePoint now = loop_.now();
   if (now < entry.next_request) return;
+  if (!may_request(now)) return timer_.arm(now + kRequestPause);
   entry.next_request = now + (usable ? kRefreshInterval : kUnresolvedInterval);
   (void)netlink_.resolve_neighbour(link->index, address);  // asked again at the next request time
+}
+
+bool NextHops::may_request(TimePoint now) {
+  if (now >= requests_again_) {
+    requests_left_ = kRequestsAtOnce;
+    requests_again_ = now + kRequestPause;
+  }
+  return requests_left_-- > 0;
 }
 
 void NextHops::forget_all() {

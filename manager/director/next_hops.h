@@ -69,6 +69,7 @@ class NextHops {
   };
 
   void resolve(const IpAddress& address, Entry& entry);
+  bool may_request(TimePoint now);
   void probe(const IpAddress& address, Suspect& suspect, int attempts);
   void tick();
   [[nodiscard]] std::optional<unsigned> link_towards(const IpAddress& address) const;
@@ -80,6 +81,8 @@ class NextHops {
   std::map<IpAddress, Entry> entries_;
   std::map<IpAddress, Suspect> suspects_;
   EventLoop::Timer timer_;
+  int requests_left_ = 0;  // until requests_again_
+  TimePoint requests_again_{};
   NeighbourProbe probe_;
 };
 

@@ -32,13 +32,30 @@ struct Queue {
 
 struct ScriptRunner::Impl : std::enable_shared_from_this<ScriptRunner::Impl> {
   Impl(EventLoop& event_loop, std::chrono::milliseconds kill_patience)
-      : loop(event_loop), patience(kill_patience) {}
+      : loop(event_loop),
+        patience(kill_patience),
+        starter(event_loop.timer(EventLoop::Urgency::normal, [this] { start_next(); })) {}
 
   EventLoop& loop;
   const std::chrono::milliseconds patience;
   std::map<std::string, Queue, std::less<>> queues;  // only those with jobs
+  std::deque<std::string> to_start;                  // queues whose first job waits for its start
+  EventLoop::Timer starter;
   std::function<void()> became_idle;
   bool closed = false;  // the runner is gone: start nothing more
+
+  void start_soon(const std::string& name) {
+    to_start.push_back(name);
+    if (!starter.armed()) starter.arm(loop.now());
+  }
+
+  // One a turn: a fork takes a good part of a millisecond, and others wait meanwhile.
+  void start_next() {
+    const std::string name = std::move(to_start.front());
+    to_start.pop_front();
+    if (!to_start.empty()) starter.arm(loop.now());
+    start(name);
+  }
 
   void start(const std::string& name) {
     Queue& queue = queues.at(name);
@@ -103,7 +120,7 @@ struct ScriptRunner::Impl : std::enable_shared_from_this<ScriptRunner::Impl> {
     if (done) done(outcome);
     if (closed) return;
     queue->second.jobs.pop_front();
-    if (!queue->second.jobs.empty()) return start(queue->first);
+    if (!queue->second.jobs.empty()) return start_soon(queue->first);
     queues.erase(queue);
     if (!queues.empty() || !became_idle) return;
     const std::function<void()> handler = became_idle;  // which may destroy the runner
@@ -116,6 +133,8 @@ ScriptRunner::ScriptRunner(EventLoop& loop, std::chrono::milliseconds patience)
 
 ScriptRunner::~ScriptRunner() {
   impl_->closed = true;
+  for (const std::string& name : impl_->to_start)
+    (void)start_script(impl_->queues.at(name).jobs.front().command);
   impl_->queues.clear();
 }
 
@@ -123,7 +142,7 @@ void ScriptRunner::run(std::string_view queue, ScriptCommand command,
                        std::chrono::milliseconds timeout, Callback done) {
   const auto [place, added] = impl_->queues.try_emplace(std::string(queue));
   place->second.jobs.push_back({std::move(command), timeout, std::move(done)});
-  if (added) impl_->start(place->first);
+  if (added) impl_->start_soon(place->first);
 }
 
 bool ScriptRunner::idle() const {

@@ -27,7 +27,8 @@ class ScriptRunner {
   // A script that outlasts its timeout is asked to end, and killed after `patience` more.
   explicit ScriptRunner(EventLoop& loop,
                         std::chrono::milliseconds patience = std::chrono::seconds(2));
-  // A script that runs is left alone (a notify_stop outlives the daemon); queued ones never start.
+  // A script that runs, or was about to, is left alone (a notify_stop outlives the daemon); those
+  // queued behind it never start.
   ~ScriptRunner();
   ScriptRunner(const ScriptRunner&) = delete;
   ScriptRunner& operator=(const ScriptRunner&) = delete;
