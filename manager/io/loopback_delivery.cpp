@@ -36,7 +36,10 @@ Result<std::vector<std::string>> LoopbackDelivery::apply(std::span<const LocalSe
                                                          std::span<const std::string> interfaces) {
   std::set<IpAddress> wanted;
   for (const LocalService& local : services) {
-    if (local.service.address.is_v4()) wanted.insert(local.service.address);
+    // A host whose own address is the VIP has it already.
+    if (local.service.address.is_v4() && local.service.address != local.own.address) {
+      wanted.insert(local.service.address);
+    }
   }
   if (wanted.empty()) interfaces = {};
   std::vector<std::string> repaired;
