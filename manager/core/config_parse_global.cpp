@@ -54,10 +54,6 @@ void read_attach_mode(Sections& sections, XlbSettings& xlb, const Line& line) {
   const auto mode = sections.values.choice(*word, "attach_mode", kModes);
   if (!mode) return;
   xlb.attach_mode = static_cast<AttachMode>(*mode);
-  if (xlb.attach_mode == AttachMode::none) {
-    sections.problems.error(word->spot, "attach_mode `none` is not supported yet",
-                            "use auto, native or generic");
-  }
 }
 
 void read_interfaces(Sections& sections, XlbSettings& xlb, const Line& line) {

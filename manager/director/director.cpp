@@ -139,10 +139,19 @@ Result<void> Director::open_dataplane() {
     // A predecessor on this directory may have balanced; this configuration does not.
     return XdpDataplane::purge(run_directory_->bpf_directory());
   }
+  if (fallback_) return {};
+  if (config_.xlb.attach_mode == AttachMode::none) {
+    fall_back("attach_mode none");
+    return {};
+  }
   XdpOptions options;
   options.bpf_directory = run_directory_->bpf_directory();
   options.flow_table_size = config_.xlb.flow_table_size;
   auto dataplane = XdpDataplane::open(options);
+  if (!dataplane && config_.xlb.attach_mode == AttachMode::automatic) {
+    fall_back(dataplane.error().text);
+    return {};
+  }
   if (!dataplane) return dataplane.error();
   dataplane_ = std::move(*dataplane);
   if (!dataplane_->adoption().empty()) log::info("data plane: {}", dataplane_->adoption());
@@ -183,6 +192,7 @@ Result<void> Director::purge(const std::string& run_directory) {
   auto nat = NatTable::open();
   if (!nat) return nat.error();
   if (auto removed = (*nat)->remove(); !removed) return removed;
+  if (auto restored = restore_forwarding(*directory); !restored) return restored;
   (void)::remove(directory->control_socket().c_str());  // absent is fine
   directory->remove();
   return {};

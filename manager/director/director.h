@@ -32,6 +32,7 @@
 #include "io/event_loop.h"
 #include "io/health_record.h"
 #include "io/loopback_delivery.h"
+#include "io/nat_dataplane.h"
 #include "io/nat_worker.h"
 #include "io/netlink.h"
 #include "io/nft_monitor.h"
@@ -39,6 +40,7 @@
 #include "io/run_directory.h"
 #include "io/script.h"
 #include "io/status_server.h"
+#include "io/sysctl.h"
 #include "io/xdp_dataplane.h"
 
 namespace xlb {
@@ -70,6 +72,7 @@ class Director {
     MacAddress mac;
     std::string mode;
     std::string reason;
+    TimePoint refused_since{};  // when `reason` was first heard, while running
   };
 
   explicit Director(Config config) : config_(std::move(config)) {}
@@ -128,6 +131,16 @@ class Director {
   void repair_dataplane();
   [[nodiscard]] std::vector<std::string> client_facing_interfaces() const;
 
+  // director_fallback.cpp: the nat table instead of XDP
+  [[nodiscard]] Dataplane* balancer() const;
+  void fall_back(const std::string& reason);
+  Result<void> apply_fallback(const ForwardingTable& desired);
+  void take_xdp_away();
+  static SysctlRecord forwarding_record(const RunDirectory& directory);
+  static Result<void> restore_forwarding(const RunDirectory& directory);
+  void put_forwarding_back();
+  void describe_fallback(Status& status) const;
+
   // director_status.cpp: what users see
   [[nodiscard]] Status build_status();
   void publish();
@@ -157,8 +170,11 @@ class Director {
   std::optional<Announcer> announcer_;
   std::unique_ptr<ScriptRunner> scripts_;
   std::unique_ptr<ProbeContext> probes_;
-  std::unique_ptr<XdpDataplane> dataplane_;  // absent without virtual servers
+  std::unique_ptr<XdpDataplane> dataplane_;  // absent without virtual servers, or in fallback
   std::unique_ptr<NatWorker> nat_;
+  std::unique_ptr<NatDataplane> fallback_;  // balances instead of XDP
+  std::string fallback_reason_;
+  bool xdp_taken_away_ = false;  // in fallback
   std::optional<LoopbackDelivery> loopback_;
   std::optional<NftMonitor> nft_monitor_;
   EventLoop::Watch nft_watch_;

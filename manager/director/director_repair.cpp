@@ -52,7 +52,7 @@ void Director::repair() {
 }
 
 void Director::repair_dataplane() {
-  if (!dataplane_) return;
+  if (!dataplane_ || fallback_) return;
   for (const unsigned index : dataplane_->forget_detached()) {
     for (Interface& interface : interfaces_) {
       if (interface.index != index) continue;

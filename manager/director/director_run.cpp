@@ -15,6 +15,8 @@ constexpr auto kSettleLimit = std::chrono::milliseconds(500);  // for neighbours
 constexpr auto kSettlePoll = std::chrono::milliseconds(10);
 constexpr auto kSweepPause = std::chrono::milliseconds(2);  // within a pass: others come first
 constexpr auto kSweepInterval = std::chrono::seconds(1);
+// While running, what refuses XDP may be somebody's slip of a moment.
+constexpr auto kRefusalPatience = std::chrono::seconds(10);
 constexpr auto kApplyRetry = std::chrono::seconds(1);
 constexpr auto kApplyPause = std::chrono::milliseconds(20);
 constexpr auto kStopPoll = std::chrono::milliseconds(20);
@@ -53,7 +55,7 @@ void Director::start() {
   attach_deadline_ = now + kSettleLimit;
   attach_timer_.arm(now);
   second_timer_.arm(now);
-  if (dataplane_) sweep_timer_.arm(now + kSweepInterval);
+  if (balancer() != nullptr) sweep_timer_.arm(now + kSweepInterval);
   request_apply();
 }
 
@@ -130,8 +132,8 @@ void Director::apply() {
     log::warning("{}", saved.error().text);
   }
   apply_local_delivery();
-  if (dataplane_) {
-    const auto done = dataplane_->apply(desired);
+  if (balancer() != nullptr) {
+    const auto done = fallback_ ? apply_fallback(desired) : dataplane_->apply(desired);
     const std::string text = done ? std::string() : done.error().text;
     if (!done) {
       if (text != apply_error_) log::error("{}; trying again every second", text);
@@ -152,6 +154,8 @@ void Director::nat_applied(const Result<void>& done) {
     apply_timer_.arm(loop_->now() + kApplyRetry);
   }
   local_delivery_error_ = text;
+  if (done && fallback_ && nat_->settled()) take_xdp_away();
+  publish();
 }
 
 // Attaching waits for the neighbours, so that a peer director's frames are recognised from the
@@ -165,14 +169,22 @@ void Director::try_attach() {
   }
   attach_interfaces();
   if (fatal_) return;
+  if (!applied_) {  // the fallback's rules first
+    attach_timer_.arm(loop_->now() + kSettlePoll);
+    return;
+  }
   attaching_ = false;
+  if (!fallback_) {
+    nat_->set_balanced(std::nullopt);
+    put_forwarding_back();
+  }
   publish();
   supervision_->ready();
   log::notice("xlbd {} is running", XLB_VERSION);
 }
 
 void Director::attach_interfaces() {
-  if (!dataplane_ || stopping_) return;
+  if (!dataplane_ || fallback_ || stopping_) return;
   for (Interface& interface : interfaces_) {
     const auto link = netlink_->link(interface.name);
     if (!link) {
@@ -185,6 +197,7 @@ void Director::attach_interfaces() {
       interface.reason = "interface does not exist";
     } else if (interface.index != link->index) {
       attach(interface, *link);
+      if (fallback_) return;
     } else if (interface.mac != link->mac) {
       interface.mac = link->mac;
       const auto set = dataplane_->set_mac(link->index, link->mac);
@@ -209,8 +222,13 @@ void Director::attach(Interface& interface, const Link& link) {
   const auto attached =
       dataplane_->attach(link.name, link.index, link.mac, config_.xlb.attach_mode);
   if (!attached) {
-    if (attaching_) return give_up(attached.error());
     const std::string& why = attached.error().text;
+    const bool automatic = config_.xlb.attach_mode == AttachMode::automatic;
+    if (attaching_) return automatic ? fall_back(why) : give_up(attached.error());
+    if (interface.reason != why) interface.refused_since = loop_->now();
+    if (automatic && loop_->now() - interface.refused_since >= kRefusalPatience) {
+      return fall_back(why);
+    }
     if (interface.reason != why) log::error("{}; trying again every half second", why);
     interface.reason = why;
     return;
@@ -234,7 +252,7 @@ void Director::give_up(const Error& error) {
 }
 
 void Director::sweep() {
-  const bool whole = dataplane_->sweep_step(loop_->now());
+  const bool whole = balancer() == nullptr || balancer()->sweep_step(loop_->now());
   sweep_timer_.arm(loop_->now() + (whole ? Duration(kSweepInterval) : Duration(kSweepPause)));
 }
 
@@ -300,6 +318,7 @@ void Director::finish_stop() {
   }
   const auto finished = nat_->finish();
   if (!finished) log::error("{}", finished.error().text);
+  put_forwarding_back();
   if (services_->local_services().empty()) {
     const auto put_back = loopback_->remove();
     if (!put_back) log::error("{}", put_back.error().text);

@@ -17,10 +17,11 @@ Status Director::build_status() {
   status.generated_at = std::chrono::system_clock::now();
   status.warnings = warnings_;
   status.flow_table_size = config_.xlb.flow_table_size;
-  const DataplaneCounters counters = dataplane_ ? dataplane_->counters() : DataplaneCounters{};
+  const DataplaneCounters counters =
+      balancer() != nullptr ? balancer()->counters() : DataplaneCounters{};
   status.flows = counters.flows;
   status.drops = counters.drops;
-  if (dataplane_) {
+  if (dataplane_ && !fallback_) {
     for (const Interface& interface : interfaces_) {
       status.dataplane.push_back(
           {interface.name, interface.index == 0 ? "none" : interface.mode, interface.reason});
@@ -29,6 +30,7 @@ Status Director::build_status() {
   for (const auto& instance : instances_)
     status.vrrp.push_back(instance->status());
   status.virtual_servers = services_->status(counters);
+  if (fallback_) describe_fallback(status);
   status.loop.max_lag_ms = std::chrono::duration<double, std::milli>(loop_->max_lag()).count();
 
   if (attaching_) {
@@ -41,7 +43,7 @@ Status Director::build_status() {
     status.not_ready_reason = local_delivery_error_;
   } else if (!loopback_error_.empty()) {
     status.not_ready_reason = loopback_error_;
-  } else if (dataplane_) {
+  } else if (dataplane_ && !fallback_) {
     for (const Interface& interface : interfaces_) {
       if (interface.index != 0) continue;
       status.not_ready_reason = interface.name + ": " + interface.reason;
@@ -90,9 +92,9 @@ void Director::log_summary() {
 // What was sweeping when the question came may have passed the newest entries by: one whole pass
 // from its start is waited for.
 std::unique_ptr<ControlReply> Director::status_reply() {
-  return stream_reply([this, passes = dataplane_ ? 2 : 0](std::string& out) mutable {
+  return stream_reply([this, passes = balancer() != nullptr ? 2 : 0](std::string& out) mutable {
     if (passes > 0) {
-      passes -= dataplane_->sweep_step(loop_->now()) ? 1 : 0;
+      passes -= balancer()->sweep_step(loop_->now()) ? 1 : 0;
       return true;
     }
     out += to_json(build_status());
@@ -102,11 +104,11 @@ std::unique_ptr<ControlReply> Director::status_reply() {
 
 template <typename Item>
 std::unique_ptr<ControlReply> Director::listing_reply(Visit<Item> visit) {
-  if (!dataplane_) return document_reply("");
+  if (balancer() == nullptr) return document_reply("");
   return stream_reply([this, visit, cursor = uint64_t{0}](std::string& out) mutable {
     constexpr size_t kItemsPerTurn = 1000;
-    cursor = (dataplane_.get()->*visit)(cursor, kItemsPerTurn, loop_->now(),
-                                        [&out](const Item& item) { append_line(out, item); });
+    cursor = (balancer()->*visit)(cursor, kItemsPerTurn, loop_->now(),
+                                  [&out](const Item& item) { append_line(out, item); });
     return cursor != 0;
   });
 }

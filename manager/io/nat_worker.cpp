@@ -8,7 +8,7 @@ namespace xlb {
 
 NatWorker::NatWorker(EventLoop& loop, std::unique_ptr<NatTable> table, Applied applied)
     : loop_(loop), table_(std::move(table)), applied_(std::move(applied)) {
-  predecessor_balances_ = table_->balances();
+  holding_ = table_->balances();
   // Signals are the loop's.
   sigset_t all;
   sigset_t before;
@@ -29,11 +29,12 @@ void NatWorker::set_local(std::vector<LocalService> local, bool vips_on_loopback
   state.vips_on_loopback = vips_on_loopback;
   if (asked_ > 0 && !failed_ && state == state_) return;
   state_ = std::move(state);
-  ask();
+  if (!holding_) ask();
 }
 
 void NatWorker::set_balanced(std::optional<ForwardingTable> balanced) {
   if (asked_ > 0 && !failed_ && balanced == state_.balanced) return;
+  holding_ = false;
   state_.balanced = std::move(balanced);
   ask();
 }

@@ -26,16 +26,14 @@ class NatWorker {
   NatWorker(const NatWorker&) = delete;
   NatWorker& operator=(const NatWorker&) = delete;
 
-  // The two parts of the table's state.
+  // The two parts of the table's state. What a predecessor's table balances goes on until
+  // set_balanced() says who balances now.
   void set_local(std::vector<LocalService> local, bool vips_on_loopback);
   void set_balanced(std::optional<ForwardingTable> balanced);
   // Applies the state again although it did not change.
   void reassert();
   // Whether the last state asked for is in the kernel, or failed to be.
   [[nodiscard]] bool settled() const { return settled_ == asked_; }
-  // Whether what a predecessor left balances; before anything is asked for.
-  [[nodiscard]] bool predecessor_balances() const { return predecessor_balances_; }
-
   // One reading at a time: ignored while one is going on.
   void read(Read done);
 
@@ -62,8 +60,8 @@ class NatWorker {
   NatState state_;
   uint64_t asked_ = 0;
   uint64_t settled_ = 0;
-  bool failed_ = false;  // the last change: the same state is worth another try
-  bool predecessor_balances_ = false;
+  bool failed_ = false;   // the last change: the same state is worth another try
+  bool holding_ = false;  // until set_balanced()
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what was posted
 
   std::mutex mutex_;

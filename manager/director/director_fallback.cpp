@@ -1,0 +1,78 @@
+// Balancing without XDP: decided once, for all virtual servers and interfaces, and kept until the
+// next start. One interface without XDP is enough: a director that balanced some of its frames by
+// XDP and others by translation would have two tables of connections that know nothing of each
+// other.
+//
+// The nat table takes over before XDP is taken away, so that frames find one or the other.
+#include <string>
+
+#include "base/log.h"
+#include "director/director.h"
+
+namespace xlb {
+namespace {
+
+const std::string kForwarding = "net/ipv4/ip_forward";
+
+}  // namespace
+
+SysctlRecord Director::forwarding_record(const RunDirectory& directory) {
+  return SysctlRecord(directory.path() + "/ip_forward");
+}
+
+Dataplane* Director::balancer() const {
+  return fallback_ ? static_cast<Dataplane*>(fallback_.get()) : dataplane_.get();
+}
+
+void Director::fall_back(const std::string& reason) {
+  if (config_.xlb.attach_mode == AttachMode::none) {
+    log::notice("the nftables table ip xlb balances: {}", reason);
+  } else {
+    log::warning(
+        "{}; the nftables table ip xlb balances instead: real servers see this director's address "
+        "for the client's",
+        reason);
+  }
+  fallback_reason_ = reason;
+  fallback_ = std::make_unique<NatDataplane>(*nat_);
+  applied_ = false;
+  if (services_) request_apply();
+}
+
+Result<void> Director::apply_fallback(const ForwardingTable& desired) {
+  auto forwarding = forwarding_record(*run_directory_).set(kForwarding, 1);
+  if (!forwarding) return forwarding.error().context("cannot balance by translation");
+  return fallback_->apply(desired);
+}
+
+void Director::take_xdp_away() {
+  if (xdp_taken_away_) return;
+  xdp_taken_away_ = true;
+  const auto released =
+      dataplane_ ? dataplane_->release() : XdpDataplane::purge(run_directory_->bpf_directory());
+  if (!released) log::error("{}", released.error().text);
+  dataplane_.reset();
+}
+
+// What this run or a predecessor's fallback left.
+Result<void> Director::restore_forwarding(const RunDirectory& directory) {
+  return forwarding_record(directory).restore(kForwarding);
+}
+
+void Director::put_forwarding_back() {
+  const auto restored = restore_forwarding(*run_directory_);
+  if (!restored) log::error("{}", restored.error().text);
+}
+
+void Director::describe_fallback(Status& status) const {
+  for (const Interface& interface : interfaces_)
+    status.dataplane.push_back({interface.name, "nat", fallback_reason_});
+  for (auto& service : status.virtual_servers) {
+    for (auto& real_server : service.real_servers) {
+      if (real_server.forward == "Route") real_server.forward = "Masq";
+    }
+  }
+  if (!fallback_->trouble().empty()) status.warnings.push_back(fallback_->trouble());
+}
+
+}  // namespace xlb

@@ -1,0 +1,85 @@
+// The data plane without XDP: connections are balanced by the nftables table `ip xlb` and carried
+// on by connection tracking. It puts the table's thread and connection tracking together; the rules
+// are core/nat_rules.h's.
+//
+// apply() returns at once, the table follows on its thread, and what the table counted is read back
+// there once a second. Each sweep is a pass over connection tracking: it counts connections, and
+// makes those forget their real server that may not have it any more, so that their next packet is
+// balanced anew.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/conntrack.h"
+#include "io/dataplane.h"
+#include "io/nat_worker.h"
+
+namespace xlb {
+
+class NatDataplane : public Dataplane {
+ public:
+  // `table` must outlive this.
+  explicit NatDataplane(NatWorker& table);
+
+  Result<void> apply(const ForwardingTable& desired) override;
+  bool sweep_step(TimePoint now) override;
+  DataplaneCounters counters() override;
+  // From the last sweep and the last reading.
+  uint64_t visit_connections(uint64_t cursor, size_t limit, TimePoint now,
+                             const std::function<void(const Connection&)>& visit) override;
+  uint64_t visit_persistence(uint64_t cursor, size_t limit, TimePoint now,
+                             const std::function<void(const PersistentClient&)>& visit) override;
+  // Why connections or counters cannot be read; empty: they can.
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+
+ private:
+  using ServerKey = std::pair<ServiceKey, Endpoint>;
+  struct Server {
+    ServerKey key;
+    bool usable = false;  // for existing connections
+    uint64_t active = 0;
+    uint64_t inactive = 0;
+  };
+  // What one pass over connection tracking found. Compact: there may be a million.
+  struct Remembered {
+    uint32_t client;  // network order
+    uint16_t port;
+    TrackedState state;
+    uint32_t server;  // index into servers
+    uint32_t expires_in_s;
+  };
+  struct Pass {
+    std::vector<Server> servers;
+    std::map<ServerKey, uint32_t> index;
+    std::map<ServiceKey, bool> services;  // whether anybody is usable
+    std::vector<Remembered> connections;
+    TimePoint at{};
+  };
+
+  void begin_pass(TimePoint now);
+  bool end_pass();
+  void meet(const TrackedConnection& connection);
+  void read_table(TimePoint now);
+  void took_reading(const Result<NatReading>& reading, TimePoint asked);
+  [[nodiscard]] RealServerCounters counters_of(const ServerKey& key) const;
+
+  NatWorker& table_;
+  std::optional<Conntrack> conntrack_;  // absent: cannot be read
+  ForwardingTable desired_;
+  bool thorough_ = true;  // the next pass looks at untranslated connections too
+  std::optional<Pass> current_;
+  Pass last_;
+  NatReading reading_;
+  TimePoint reading_at_{};
+  TimePoint next_reading_{};
+  std::string trouble_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace xlb
