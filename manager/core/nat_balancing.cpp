@@ -44,9 +44,10 @@ class Service {
  public:
   Service(const ForwardedVirtualServer& service, bool vips_on_loopback)
       : service_(service), vips_on_loopback_(vips_on_loopback) {
-    const auto local = std::find_if(service.real_servers.begin(), service.real_servers.end(),
-                                    [](const auto& item) { return item.local; });
-    if (local != service.real_servers.end()) local_ = &*local;
+    for (const auto& item : service.real_servers) {
+      const bool better = local_ == nullptr || (!accepts(*local_) && accepts(item));
+      if (item.local && better) local_ = &item;
+    }
   }
 
   [[nodiscard]] std::string arriving_chain() const {
@@ -97,7 +98,7 @@ class Service {
   [[nodiscard]] std::string translation(const ForwardedRealServer& server) const {
     const Endpoint target = target_of(server);
     if (target == Endpoint{service_.key.address, service_.key.port}) return "accept";
-    return fmt::format("ip protocol {} dnat to {}", word_of(service_.key.protocol), target);
+    return fmt::format("ip protocol {} {}", word_of(service_.key.protocol), translation_to(target));
   }
 
   [[nodiscard]] std::string from_peer() const {
@@ -168,7 +169,7 @@ class Service {
 
   const ForwardedVirtualServer& service_;
   bool vips_on_loopback_;
-  const ForwardedRealServer* local_ = nullptr;
+  const ForwardedRealServer* local_ = nullptr;  // one that takes connections, if there is one
 };
 
 constexpr std::string_view kTranslated =
@@ -212,6 +213,11 @@ void add_packet_chains(const Elements& counting, const Elements& elsewhere, cons
 
 std::string_view word_of(Protocol protocol) {
   return protocol == Protocol::tcp ? "tcp" : "udp";
+}
+
+std::string translation_to(const Endpoint& target) {
+  const bool loopback = target.address.is_v4() && target.address.bytes()[0] == 127;
+  return loopback ? fmt::format("redirect to :{}", target.port) : fmt::format("dnat to {}", target);
 }
 
 std::string element_of(const ServiceKey& service) {

@@ -71,8 +71,8 @@ NatRuleset render(const NatState& state) {
   if (state.balanced) nat::render_balancing(state, prerouting, output, result);
   for (const LocalService& item : local) {
     if (is_balanced(state, item.service)) continue;
-    const std::string rule = fmt::format("{} counter dnat to {} comment \"{}\"\n",
-                                         match(item.service), item.own, item.service);
+    const std::string rule = fmt::format("{} counter {} comment \"{}\"\n", match(item.service),
+                                         nat::translation_to(item.own), item.service);
     prerouting.rules += rule;
     output.rules += rule;
   }

@@ -50,6 +50,18 @@ class Journal:
         assert self.lines() == list(expected)
 
 
+def test_sorry_server_on_the_loopback_address_is_the_director_itself(lab):
+    lab.web("n1")
+    failing = lab.web("n2")
+    master, _ = lab.pair(pair_config(real_servers=("n2",), service_extra="sorry_server 127.0.0.1"))
+    failing.mode = Mode.ERROR_500
+    wait_state(master, "sorry")
+    assert servers(lab) == {"n1"}
+    failing.mode = Mode.OK
+    wait_state(master, "up")
+    assert servers(lab) == {"n2"}
+
+
 @pytest.mark.parametrize("master", ["n1", "n2"], ids=lambda name: f"sorry_server_{'here' if name == 'n1' else 'there'}")
 def test_sorry_server_stands_in_for_the_real_servers_and_goes_again(lab, master):
     lab.web("n1")

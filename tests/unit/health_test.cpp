@@ -121,6 +121,31 @@ TEST_CASE("nothing is due while an attempt runs, and delays count from its end")
   CHECK(checker.next_attempt() == kStart + seconds(14));
 }
 
+TEST_CASE("an alpha server is down until its first success, and its first failure is news") {
+  CheckTiming alpha = timing(2);
+  alpha.alpha = true;
+  Checker lucky(alpha, kStart);
+  CHECK_FALSE(lucky.up());
+  CHECK_FALSE(lucky.decided());
+  CHECK(attempt(lucky, kPass).verdict == true);
+
+  Checker unlucky(alpha, kStart);
+  CHECK(attempt(unlucky, kFail).verdict == false);
+  CHECK(unlucky.decided());
+  CHECK_FALSE(attempt(unlucky, kFail).verdict);
+  CHECK(attempt(unlucky, kPass).verdict == true);
+  CHECK_FALSE(attempt(unlucky, kFail).verdict);  // retries as any other from now on
+  CHECK(unlucky.up());
+}
+
+TEST_CASE("warmup delays the first attempt by the drawn part of it") {
+  CheckTiming slow = timing();
+  CHECK(first_attempt(slow, kStart, 0.9) == kStart);
+  slow.warmup = seconds(8);
+  CHECK(first_attempt(slow, kStart, 0.0) == kStart);
+  CHECK(first_attempt(slow, kStart, 0.5) == kStart + seconds(4));
+}
+
 TEST_CASE("check_now brings the next attempt forward but needs as many failures") {
   Checker checker = proven(1);
   checker.check_now(kStart + seconds(1));

@@ -47,6 +47,23 @@ NatRuleset balanced(const ForwardedVirtualServer& service) {
   return render(state);
 }
 
+TEST_CASE(
+    "nat rules: a loopback address is no target from outside: the packet stays on this host") {
+  const NatRuleset ruleset =
+      render(with_local({{{kVip, 80, Protocol::tcp}, {IpAddress::v4(127, 0, 0, 1), 80}}}));
+  CHECK(rules(ruleset, "prerouting") ==
+        "ip daddr 10.10.0.3 tcp dport 80 counter redirect to :80 comment \"TCP 10.10.0.3:80\"\n");
+}
+
+TEST_CASE("nat rules: a peer's frames go to the local server that takes connections") {
+  ForwardedVirtualServer service = pair();
+  service.real_servers[0].forwardable = Forwardable::no;
+  service.real_servers[1].endpoint = {IpAddress::v4(10, 10, 0, 7), 80};
+  service.real_servers[1].local = true;
+  CHECK(rules(balanced(service), "arriving/tcp/10.10.0.3/80").find("dnat to 10.10.0.7:80") !=
+        std::string::npos);
+}
+
 TEST_CASE("nat rules: a local service is translated on arrival and for the host's own processes") {
   const NatRuleset ruleset = render(with_local(
       {{{kVip, 80, Protocol::tcp}, {kOwn, 80}}, {{kVip, 53, Protocol::udp}, {kOwn, 53}}}));

@@ -105,3 +105,75 @@ TEST_CASE("a real server that does not answer stays a peer: it may come back as 
   CHECK(service.peers == std::vector<MacAddress>{kServerMac});
   CHECK_FALSE(service.real_servers[1].next_hop.has_value());
 }
+
+TEST_CASE("an inhibited real server keeps its connections while its host can be reached") {
+  RealServerConfig config = real_server(2, 100);
+  config.inhibit_on_failure = true;
+  RealServerFacts facts = remote();
+  facts.healthy = false;
+  facts.health_text = "HTTP 500";
+  const auto verdict = judge(config, facts);
+  CHECK(verdict.availability == Availability::down);
+  CHECK(verdict.forwardable == Forwardable::existing);
+  CHECK(verdict.weight == 0);
+  CHECK(verdict.reason == "HTTP 500 (inhibited: keeps its connections)");
+  facts.lost = "its host is gone";
+  CHECK(judge(config, facts).forwardable == Forwardable::no);
+  facts.lost.clear();
+  facts.next_hop.reset();
+  CHECK(judge(config, facts).forwardable == Forwardable::no);
+}
+
+TEST_CASE("a real server lives by its checks and its reachability; being resolved is no death") {
+  RealServerFacts facts = remote();
+  CHECK(life_of(facts) == Life::live);
+  facts.next_hop.reset();
+  CHECK(life_of(facts) == Life::dead);
+  facts.resolving = true;
+  CHECK(life_of(facts) == Life::live);
+  facts.healthy = false;
+  CHECK(life_of(facts) == Life::dead);
+  facts.undecided = true;
+  CHECK(life_of(facts) == Life::undecided);
+  facts.lost = "its host is gone";
+  CHECK(life_of(facts) == Life::dead);
+}
+
+TEST_CASE("the sorry server takes new connections in place of real servers that finish theirs") {
+  VirtualServerConfig config = pair_of_servers();
+  config.sorry_server = Endpoint{IpAddress::v4(10, 10, 0, 9), 80};
+  const std::vector<RealServerFacts> facts = {remote(), remote()};
+  SorryServer sorry{remote(), false};
+  auto service = desired_forwarding(config, facts, {}, sorry);
+  REQUIRE(service.real_servers.size() == 3);
+  CHECK(service.real_servers[0].forwardable == Forwardable::yes);
+  CHECK(service.real_servers[2].forwardable == Forwardable::existing);
+
+  sorry.in_use = true;
+  service = desired_forwarding(config, facts, {}, sorry);
+  CHECK(service.real_servers[0].forwardable == Forwardable::existing);
+  CHECK(service.real_servers[1].forwardable == Forwardable::existing);
+  CHECK(service.real_servers[2].forwardable == Forwardable::yes);
+  CHECK(service.real_servers[2].endpoint == *config.sorry_server);
+  CHECK(service.real_servers[2].next_hop == kNextHop);
+}
+
+TEST_CASE("a sorry server that cannot be reached is in the table but gets nothing") {
+  VirtualServerConfig config = pair_of_servers();
+  config.sorry_server = Endpoint{IpAddress::v4(10, 10, 0, 9), 80};
+  const std::vector<RealServerFacts> facts = {remote(), remote()};
+  const auto service = desired_forwarding(config, facts, {}, {RealServerFacts{}, true});
+  CHECK(service.real_servers[2].forwardable == Forwardable::no);
+  CHECK_FALSE(service.real_servers[2].next_hop.has_value());
+}
+
+TEST_CASE("a real server that is the sorry server too serves then whatever its checks say") {
+  VirtualServerConfig config = pair_of_servers();
+  config.sorry_server = config.real_servers[1].endpoint;
+  std::vector<RealServerFacts> facts = {remote(), remote()};
+  facts[0].healthy = facts[1].healthy = false;
+  const auto service = desired_forwarding(config, facts, {}, {remote(), true});
+  REQUIRE(service.real_servers.size() == 2);
+  CHECK(service.real_servers[0].forwardable == Forwardable::no);
+  CHECK(service.real_servers[1].forwardable == Forwardable::yes);
+}
