@@ -61,7 +61,7 @@ constexpr Keyword kRoot[] = {
     {"bfd_instance", kNoEffect, kNoBfd, BlockKind::bfd_instance, true},
     {"virtual_server_group", kLater, "virtual servers are given by address and port only",
      BlockKind::lines, true},
-    {"SSL", kLater, "there are no checks over TLS", BlockKind::ssl},
+    {"SSL", kLater, "SSL_GET shows no certificate of its own and verifies none", BlockKind::ssl},
 };
 
 constexpr Keyword kGlobalDefs[] = {
