@@ -66,7 +66,8 @@ def test_sorry_server_on_the_loopback_address_is_the_director_itself(lab):
 def test_sorry_server_stands_in_for_the_real_servers_and_goes_again(lab, master):
     lab.web("n1")
     failing = lab.web("n2")
-    config = pair_config(real_servers=("n2",), service_extra="sorry_server 10.10.0.1 80",
+    # Persistence holds nobody where the service has gone from.
+    config = pair_config(real_servers=("n2",), service_extra="sorry_server 10.10.0.1 80", persistence=50,
                          priorities={"n1": 100, "n2": 100, master: 200})
     directors = lab.pair(config, names=(master, "n2" if master == "n1" else "n1"))
     assert servers(lab) == {"n2"}
@@ -93,6 +94,29 @@ def test_sorry_server_stands_in_for_the_real_servers_and_goes_again(lab, master)
     told.sendall(b"more")  # what the sorry server began, it finishes
     assert told.recv(4) == b"more"
     told.close()
+
+
+def test_live_real_server_stands_back_for_the_sorry_server_but_finishes_its_connections(lab):
+    """The sorry server is one of the real servers here: it serves although its check fails."""
+    failing = lab.web("n1")
+    lab.web("n2")
+    master, _ = lab.pair(pair_config(service_extra="quorum 200\n sorry_server 10.10.0.1 80"))
+    connections = [lab.client.connect(source) for source in client_addresses(2)]
+    on = {}
+    for connection in connections:
+        connection.sendall(b"GET /quiet HTTP/1.0\r\n\r\n")
+        on[connection.recv(2)] = connection
+    failing.mode = Mode.ERROR_500
+    wait_state(master, "sorry")
+    assert servers(lab) == {"n1"}
+    assert master.real_server("10.10.0.2")["state"] == "draining"
+    on[b"n2"].sendall(b"more")
+    assert on[b"n2"].recv(4) == b"more"
+    failing.mode = Mode.OK
+    wait_state(master, "up")
+    assert servers(lab) == {"n1", "n2"}
+    for connection in connections:
+        connection.close()
 
 
 def test_scripts_run_once_each_and_in_order(lab):
