@@ -23,22 +23,6 @@ std::vector<uint32_t> ring_of(const ForwardedVirtualServer& service) {
   return service.scheduler == Scheduler::wrr ? weighted_round_robin(weights) : round_robin(weights);
 }
 
-// Packets of unknown connections go to the same, or, if nobody takes new connections, to who still
-// serves existing ones.
-std::vector<uint32_t> hash_of(const ForwardedVirtualServer& service) {
-  std::vector<HashCandidate> accepting;
-  std::vector<HashCandidate> draining;
-  for (const auto& server : service.real_servers) {
-    const bool accepts = server.forwardable == Forwardable::yes && server.weight > 0;
-    const int weight = service.scheduler == Scheduler::wrr ? server.weight : 1;
-    accepting.push_back({server.endpoint, accepts ? weight : 0});
-    draining.push_back({server.endpoint, server.forwardable == Forwardable::no ? 0 : 1});
-  }
-  const size_t size = hash_table_size(service.real_servers.size());
-  auto slots = hash_slots(accepting, size);
-  return slots.empty() ? hash_slots(draining, size) : slots;
-}
-
 // weight 0 never takes new connections, whatever else is said.
 ForwardedRealServer normalized(ForwardedRealServer server) {
   if (server.weight <= 0 && server.forwardable == Forwardable::yes) {
@@ -55,6 +39,23 @@ Result<void> zero_traffic(int fd, uint32_t index) {
 }
 
 }  // namespace
+
+// Packets of unknown connections go to the same, or, if nobody takes new connections, to who still
+// serves existing ones.
+std::vector<uint32_t> ServiceTables::hash_of(const ForwardedVirtualServer& desired,
+                                             Service& service) {
+  std::vector<HashCandidate> accepting;
+  std::vector<HashCandidate> serving;
+  for (const auto& server : desired.real_servers) {
+    const bool accepts = server.forwardable == Forwardable::yes && server.weight > 0;
+    const int weight = desired.scheduler == Scheduler::wrr ? server.weight : 1;
+    accepting.push_back({server.endpoint, accepts ? weight : 0});
+    serving.push_back({server.endpoint, server.forwardable == Forwardable::no ? 0 : 1});
+  }
+  const size_t size = hash_table_size(desired.real_servers.size());
+  auto slots = service.accepting.update(accepting, size);
+  return slots.empty() ? service.serving.update(serving, size) : slots;
+}
 
 Result<void> ServiceTables::install(const ForwardedVirtualServer& desired) {
   const std::string what = fmt::format("cannot apply virtual server {}", desired.key);
@@ -105,7 +106,7 @@ Result<void> ServiceTables::update(const ForwardedVirtualServer& desired, Servic
   };
   auto ring = place(to_indices(ring_of(desired)), service.ring);
   if (!ring) return ring.error();
-  auto hash = place(to_indices(hash_of(desired)), service.hash);
+  auto hash = place(to_indices(hash_of(desired, service)), service.hash);
   if (!hash) {
     if (!ring->same_place(service.ring)) give_up(*ring);
     return hash.error();

@@ -20,6 +20,7 @@
 
 #include "base/result.h"
 #include "core/forwarding.h"
+#include "core/hash_table.h"
 #include "io/bpf_map.h"
 #include "io/flow_table.h"
 #include "io/index_pool.h"
@@ -83,6 +84,8 @@ class ServiceTables {
     uint32_t id = 0;
     Region ring;
     Region hash;
+    HashTable accepting;  // of those who take new connections
+    HashTable serving;    // of all who still serve: used when nobody takes new connections
     std::map<Endpoint, uint32_t> real_servers;  // -> index
     std::set<MacAddress> peers;
   };
@@ -98,6 +101,7 @@ class ServiceTables {
   Result<void> add_service(const ServiceKey& key);
   Result<void> update(const ForwardedVirtualServer& desired, Service& service);
   Result<void> number_real_servers(const ForwardedVirtualServer& desired, Service& service);
+  static std::vector<uint32_t> hash_of(const ForwardedVirtualServer& desired, Service& service);
   Result<Region> place(std::vector<uint32_t> slots, const Region& current);
   void give_up(Region region);
   Result<void> switch_slots(const ForwardedVirtualServer& desired, Service& service, Region ring,
