@@ -113,7 +113,7 @@ def story(lab):
     script.write_text("#!/bin/sh\nexit 0\n")
     script.chmod(0o755)
     chapter("xlb: two servers that balance for each other")
-    say("client 10.20.0.0/16 --- router 10.10.0.250 --- switch --- n1 10.10.0.1 (nginx, xlbd, master)")
+    say("clients 10.20.1.0/24 -- router 10.10.0.250 --- switch --- n1 10.10.0.1 (nginx, xlbd, master)")
     say(f"   the virtual address is {VIP}                    \\------ n2 10.10.0.2 (nginx, xlbd, backup)")
     say("Both xlbd run the tutorial's own keepalived.conf; n1 becomes master after 3 intervals and the skew, 3.2 s ...")
     nginx = {name: lab.nginx(name) for name in ("n1", "n2")}

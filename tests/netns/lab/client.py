@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from .config import VIP
-from .process import wait_until
+from .process import LabError, wait_until
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Attempt:
 class Poller:
     """Every client address asks again and again from its own thread, from start to stop."""
 
-    def __init__(self, client, sources, timeout=0.1, interval=0.04):
+    def __init__(self, client, sources, timeout=0.2, interval=0.04):
         self._client = client
         self._timeout = timeout
         self._interval = interval
@@ -144,4 +144,13 @@ class Poller:
         return latest - since
 
     def wait_all_served(self, since, timeout):
-        return wait_until(lambda: self.outage(since), timeout, "every client is served again")
+        try:
+            return wait_until(lambda: self.outage(since), timeout, "every client is served again")
+        except LabError as error:
+            raise LabError(f"{error}\n{self.timeline(since)}") from None
+
+    def timeline(self, since):
+        """A line a client, a character an attempt: . served, X not."""
+        return "\n".join(
+            f"{source:12} " + "".join("." if attempt.served else "X" for attempt in attempts if attempt.started >= since)
+            for source, attempts in self.attempts.items())

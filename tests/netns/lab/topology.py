@@ -1,6 +1,6 @@
 """The tutorial's network: two servers and a router on a switch, a client behind the router.
 
-    client 10.20.0.0/16 --- router 10.20.0.254 | 10.10.0.250 --- switch --- n1 10.10.0.1
+    clients 10.20.1.0/24 -- router 10.20.0.254 | 10.10.0.250 --- switch --- n1 10.10.0.1
                                                                     \\------- n2 10.10.0.2
 """
 
@@ -14,6 +14,7 @@ from .process import LabError, run
 
 SERVER_NET_ROUTER = "10.10.0.250"
 CLIENT_NET_ROUTER = "10.20.0.254"
+CLIENT = "10.20.0.1"
 CLIENT_COUNT = 120
 _PREFIX = "xlbt"
 _PASS_SOURCE = pathlib.Path(__file__).parent.parent / "pass.bpf.c"
@@ -139,9 +140,12 @@ class Topology:
 
     def _connect_client(self):
         self.router.ip("link", "add", "name", "eth1", "type", "veth", "peer", "name", "eth0", "netns", self.client.name)
-        self.router.ip("addr", "add", f"{CLIENT_NET_ROUTER}/16", "dev", "eth1")
+        self.router.ip("addr", "add", f"{CLIENT_NET_ROUTER}/24", "dev", "eth1")
         self.router.ip("link", "set", "dev", "eth1", "up")
-        batch = "".join(f"addr add {address}/16 dev eth0\n" for address in client_addresses(CLIENT_COUNT))
+        # The crowd's addresses are routed, not on link: the kernel's neighbour table has one limit for all namespaces.
+        self.router.ip("route", "add", "10.20.1.0/24", "via", CLIENT)
+        self.client.ip("addr", "add", f"{CLIENT}/24", "dev", "eth0")
+        batch = "".join(f"addr add {address}/32 dev lo\n" for address in client_addresses(CLIENT_COUNT))
         run(["ip", "-n", self.client.name, "-batch", "-"], text_input=batch)
         self.client.ip("link", "set", "dev", "lo", "up")
         self.client.ip("link", "set", "dev", "eth0", "up")
