@@ -85,12 +85,16 @@ XLB_STATIC_ASSERT(sizeof(struct xlb_real_server) == 32, "half a cache line");
  * (home ^ 1: the other half of an aligned pair of cache lines). It is found by its exact key.
  *
  * Both words are read and written whole (aligned 64-bit). Everybody, the manager too, who changes
- * an entry first becomes its owner with one compare-and-swap: update        value: seen -> new, the
- * key stays; fill a free   key: 0 -> new, then store the value; replace       value: seen -> 0,
- * then store the key, then the value; free          value: seen -> 0, then key = 0. An entry with a
- * key and value 0 belongs to somebody just now: absent for readers, not to be taken by others. Who
- * reads a value checks the key again after it. An entry found so by two sweeps in turn was left by
- * a process that died, and may be freed. */
+ * an entry first becomes its owner with one compare-and-swap:
+ *
+ *   update        value: seen -> new; the key stays
+ *   fill a free   key: 0 -> new; then store the value
+ *   replace       value: seen -> 0; then store the key, then the value
+ *   free          value: seen -> 0; then store 0 as the key
+ *
+ * Who reads a value checks the key again after it. An entry with a key and value 0 belongs to
+ * somebody just now: absent for readers, not to be taken by others. One found so by two sweeps, two
+ * seconds apart or more, was left by a process that died, and may be freed. */
 struct xlb_flow {
 	__u64 key;   /* XLB_FLOW_KEY; 0: free */
 	__u64 value; /* XLB_FLOW_VALUE; 0: absent */
@@ -134,7 +138,7 @@ struct xlb_client {
 	__u64 key;   /* XLB_FLOW_KEY with port 0; 0: free */
 	__u64 value; /* XLB_FLOW_VALUE with state 1; "last packet" is the last new connection */
 	__u64 live;  /* the second at which the manager, sweeping the flows, last saw a live
-		      * connection  of this client; 0: never */
+		      * connection of this client; 0: never */
 	__u64 zero;
 };
 struct xlb_client_bucket {

@@ -11,8 +11,19 @@ namespace {
 using Word = std::atomic_ref<__u64>;
 static_assert(Word::is_always_lock_free);
 
-__u64 load(const __u64& word) {
-  return Word(const_cast<__u64&>(word)).load(std::memory_order_relaxed);
+__u64 load(const __u64& word, std::memory_order order = std::memory_order_relaxed) {
+  return Word(const_cast<__u64&>(word)).load(order);
+}
+
+struct Seen {
+  uint64_t key = 0;  // 0: nobody's, or it was given to somebody else just now
+  uint64_t value = 0;
+};
+
+// The key is looked at again after the value: else one flow could be judged by another's value.
+Seen read_entry(const __u64& key, const __u64& value) {
+  const Seen seen{load(key, std::memory_order_acquire), load(value, std::memory_order_acquire)};
+  return load(key) == seen.key ? seen : Seen{};
 }
 
 bool free_entry(__u64& key, __u64& value, __u64 seen_value) {
@@ -91,8 +102,7 @@ void FlowTable::mark_noted(uint32_t now_s) {
 
 void FlowTable::sweep_flows(xlb_flow_bucket& bucket, uint32_t now_s, const SweepRules& rules) {
   for (auto& flow : bucket.flows) {
-    const uint64_t key = load(flow.key);
-    const uint64_t value = load(flow.value);
+    const auto [key, value] = read_entry(flow.key, flow.value);
     if (key == 0) continue;
     if (value == 0) {
       note_absent(flow.key, key, now_s);
@@ -114,8 +124,7 @@ void FlowTable::sweep_flows(xlb_flow_bucket& bucket, uint32_t now_s, const Sweep
 
 void FlowTable::sweep_clients(xlb_client_bucket& bucket, uint32_t now_s, const SweepRules& rules) {
   for (auto& client : bucket.clients) {
-    const uint64_t key = load(client.key);
-    const uint64_t value = load(client.value);
+    const auto [key, value] = read_entry(client.key, client.value);
     if (key == 0) continue;
     if (value == 0) {
       note_absent(client.key, key, now_s);
@@ -154,8 +163,7 @@ uint64_t FlowTable::visit_flows(
   const uint64_t end = flows_.size() * XLB_FLOWS_PER_BUCKET;
   for (; cursor < end && limit > 0; ++cursor) {
     const auto& flow = flows_[cursor / XLB_FLOWS_PER_BUCKET].flows[cursor % XLB_FLOWS_PER_BUCKET];
-    const uint64_t key = load(flow.key);
-    const uint64_t value = load(flow.value);
+    const auto [key, value] = read_entry(flow.key, flow.value);
     if (key == 0 || xlb_flow_expired(value, now_s) != 0) continue;
     visit(key, value);
     --limit;
@@ -170,7 +178,8 @@ uint64_t FlowTable::visit_clients(uint64_t cursor, size_t limit, uint32_t now_s,
   const uint64_t end = clients_.size() * kPerBucket;
   for (; cursor < end && limit > 0; ++cursor) {
     const auto& entry = clients_[cursor / kPerBucket].clients[cursor % kPerBucket];
-    const xlb_client client{load(entry.key), load(entry.value), load(entry.live), 0};
+    const auto [key, value] = read_entry(entry.key, entry.value);
+    const xlb_client client{key, value, load(entry.live), 0};
     const uint32_t timeout_s = persistence_timeout(client.key, rules);
     if (client.key == 0 || timeout_s == 0 ||
         xlb_client_expired(client.value, client.live, now_s, timeout_s) != 0) {
