@@ -27,6 +27,22 @@ std::string seconds(Duration duration) {
   return fmt::format("{:g} s", std::chrono::duration<double>(duration).count());
 }
 
+class OptionSetter {
+ public:
+  explicit OptionSetter(CURL* easy) : easy_(easy) {}
+
+  template <typename Value>
+  void operator()(CURLoption option, Value value) {
+    const CURLcode code = curl_easy_setopt(easy_, option, value);
+    if (first_error_ == CURLE_OK) first_error_ = code;
+  }
+  [[nodiscard]] CURLcode first_error() const { return first_error_; }
+
+ private:
+  CURL* easy_;
+  CURLcode first_error_ = CURLE_OK;
+};
+
 const char* cause_of(int error) {
   const char* text = strerrordesc_np(error);
   return text != nullptr ? text : "unknown error";
@@ -76,25 +92,22 @@ Result<void> CurlExchange::start() {
   return {};
 }
 
-CURLcode CurlExchange::set_options() {
-  CURLcode first_error = CURLE_OK;
-  const auto set = [&](CURLoption option, auto value) {
-    const CURLcode code = curl_easy_setopt(easy_.get(), option, value);
-    if (first_error == CURLE_OK) first_error = code;
-  };
+bool CurlExchange::make_lists() {
   const std::string host = "Host: " + (request_.virtual_host.empty() ? request_.server.to_string()
                                                                      : request_.virtual_host);
   headers_.reset(curl_slist_append(nullptr, "Accept:"));
-  if (!headers_ || curl_slist_append(headers_.get(), host.c_str()) == nullptr) {
-    return CURLE_OUT_OF_MEMORY;
-  }
+  if (!headers_ || curl_slist_append(headers_.get(), host.c_str()) == nullptr) return false;
   if (request_.version != HttpVersion::v1_0 &&
       curl_slist_append(headers_.get(), "Connection: close") == nullptr) {
-    return CURLE_OUT_OF_MEMORY;
+    return false;
   }
   connect_to_.reset(curl_slist_append(nullptr, fmt::format("::{}", request_.server).c_str()));
-  if (!connect_to_) return CURLE_OUT_OF_MEMORY;
+  return connect_to_ != nullptr;
+}
 
+CURLcode CurlExchange::set_options() {
+  if (!make_lists()) return CURLE_OUT_OF_MEMORY;
+  OptionSetter set(easy_.get());
   set(CURLOPT_PRIVATE, this);
   set(CURLOPT_ERRORBUFFER, error_text_.data());
   // The request, as keepalived sends it.
@@ -126,7 +139,11 @@ CURLcode CurlExchange::set_options() {
   set(CURLOPT_CONNECTTIMEOUT_MS,
       static_cast<long>(std::chrono::ceil<std::chrono::milliseconds>(request_.timeout).count() +
                         1000));
+  return set.first_error() != CURLE_OK ? set.first_error() : set_callbacks();
+}
 
+CURLcode CurlExchange::set_callbacks() {
+  OptionSetter set(easy_.get());
   set(CURLOPT_OPENSOCKETDATA, this);
   set(
       CURLOPT_OPENSOCKETFUNCTION, +[](void* user, curlsocktype, curl_sockaddr* address) {
@@ -142,7 +159,7 @@ CURLcode CurlExchange::set_options() {
       CURLOPT_WRITEFUNCTION, +[](char* bytes, size_t size, size_t count, void* user) {
         return static_cast<CurlExchange*>(user)->on_body({bytes, size * count});
       });
-  return first_error;
+  return set.first_error();
 }
 
 // libcurl's own sockets are not close-on-exec in every version; scripts must not inherit them.

@@ -28,7 +28,9 @@ class CurlExchange final : public HttpExchange {
 
  private:
   [[nodiscard]] Result<void> start();
+  [[nodiscard]] bool make_lists();  // of headers, and where to connect; false: out of memory
   [[nodiscard]] CURLcode set_options();
+  [[nodiscard]] CURLcode set_callbacks();
   void expired();
   [[nodiscard]] bool connected() const;
   void finish(const Result<HttpResponse>& result);
