@@ -75,15 +75,18 @@ void BlockReader::push(BlockKind kind, const Line& head) {
   open_.push_back({kind, head.spot, head.opens ? head.brace : head.spot, title_of(head)});
 }
 
+void BlockReader::fetch(Line& line) {
+  if (std::exchange(has_put_back_, false)) {
+    std::swap(line, put_back_);
+    return;
+  }
+  source_.next(line);
+  if (problems_.too_many()) source_.stop();
+}
+
 // The next line of the innermost open block; false, and that block is no longer open, at its end.
 bool BlockReader::next(Line& line) {
-  if (has_put_back_) {
-    std::swap(line, put_back_);
-    has_put_back_ = false;
-  } else {
-    source_.next(line);
-    if (problems_.too_many()) source_.stop();
-  }
+  fetch(line);
   if (open_.empty()) return false;  // the depth limit was hit
   if (line.kind == Line::Kind::end) {
     report_unclosed("");
@@ -146,13 +149,7 @@ const BlockReader::OpenBlock* BlockReader::outer_block_of(const Line& line) cons
 
 bool BlockReader::next_at_top_level(Line& line) {
   while (true) {
-    if (has_put_back_) {
-      std::swap(line, put_back_);
-      has_put_back_ = false;
-    } else {
-      source_.next(line);
-      if (problems_.too_many()) source_.stop();
-    }
+    fetch(line);
     if (line.kind != Line::Kind::close) return line.kind == Line::Kind::words;
     if (balance_.extra_closes > 0) --balance_.extra_closes;
     problems_.error(line.spot, "this `}` closes nothing", "remove it");

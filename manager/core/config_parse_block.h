@@ -62,6 +62,7 @@ class BlockReader {
   void push(BlockKind kind, const Line& head);
   bool next(Line& line);
   bool next_at_top_level(Line& line);
+  void fetch(Line& line);  // what was put back, else the source's next
   void close(const Spot& spot);
   void report_unclosed(const std::string& why);
   bool closes_outer_block(const Line& line) const;
