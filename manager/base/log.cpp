@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -11,8 +10,6 @@
 
 namespace xlb::log {
 namespace {
-
-std::atomic<Level> verbosity{Level::info};
 
 // systemd sets JOURNAL_STREAM to "device:inode" of the stream it connected to stderr.
 bool stderr_is_journal() {
@@ -32,8 +29,6 @@ std::string_view name_of(Level level) {
     case Level::notice:
     case Level::info:
       return "";
-    case Level::debug:
-      return "debug: ";
   }
   return "";
 }
@@ -50,12 +45,7 @@ std::string wall_clock() {
 
 }  // namespace
 
-void set_verbosity(Level level) {
-  verbosity = level;
-}
-
 void write(Level level, std::string_view line) {
-  if (level > verbosity.load()) return;
   static const bool journal = stderr_is_journal();
   const std::string text = journal ? fmt::format("<{}>{}\n", static_cast<int>(level), line)
                                    : fmt::format("{} {}{}\n", wall_clock(), name_of(level), line);

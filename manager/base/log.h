@@ -2,7 +2,7 @@
 // stderr is the journal. Only the director and main log; base, core and io return errors instead.
 //
 // Levels by who must act: error = somebody now, warning = somebody soon, notice = a state changed,
-// info = progress, debug = for the people who build it.
+// info = progress.
 #pragma once
 
 #include <fmt/format.h>
@@ -11,10 +11,8 @@
 
 namespace xlb::log {
 
-enum class Level { error = 3, warning = 4, notice = 5, info = 6, debug = 7 };  // syslog(3) numbers
+enum class Level { error = 3, warning = 4, notice = 5, info = 6 };  // syslog(3) numbers
 
-// Highest level (numerically) that is printed; default info.
-void set_verbosity(Level level);
 void write(Level level, std::string_view line);
 
 template <typename... Args>
@@ -32,10 +30,6 @@ void notice(fmt::format_string<Args...> format, Args&&... args) {
 template <typename... Args>
 void info(fmt::format_string<Args...> format, Args&&... args) {
   write(Level::info, fmt::format(format, std::forward<Args>(args)...));
-}
-template <typename... Args>
-void debug(fmt::format_string<Args...> format, Args&&... args) {
-  write(Level::debug, fmt::format(format, std::forward<Args>(args)...));
 }
 
 }  // namespace xlb::log

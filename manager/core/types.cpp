@@ -13,13 +13,6 @@ IpAddress IpAddress::from_v4(uint32_t network_order) {
   return result;
 }
 
-IpAddress IpAddress::from_v6(const std::array<uint8_t, 16>& bytes) {
-  IpAddress result;
-  result.family_ = AddressFamily::ipv6;
-  result.bytes_ = bytes;
-  return result;
-}
-
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   const std::string terminated(text);
   if (terminated.size() != std::strlen(terminated.c_str())) return std::nullopt;  // embedded NUL

@@ -68,7 +68,6 @@ class VrrpInstance {
   [[nodiscard]] const VrrpInstanceConfig& config() const { return config_; }
   // After shutdown(): another director was heard to take over.
   [[nodiscard]] bool successor_heard() const { return successor_heard_; }
-  [[nodiscard]] Duration skew_time() const { return router_.skew_time(); }
   [[nodiscard]] Status::Vrrp status() const;
 
  private:
