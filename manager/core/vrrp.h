@@ -47,8 +47,7 @@ struct Settings {
 // ignored.
 Settings settings_of(const VrrpInstanceConfig& config);
 
-// --- events
-// ----------------------------------------------------------------------------------------
+// Events.
 
 // The interface can send; also when only its address changed.
 struct InterfaceUp {
@@ -70,8 +69,7 @@ struct ResumeMaster {
 using Event = std::variant<InterfaceUp, InterfaceDown, AdvertisementReceived, TimerExpired,
                            Shutdown, ResumeMaster>;
 
-// --- actions, to be carried out in order
-// -----------------------------------------------------------
+// Actions, to be carried out in order.
 
 struct SendAdvertisement {
   uint8_t priority = 0;

@@ -31,7 +31,8 @@ class NextHops {
     std::string lost;  // why its host is believed dead; empty: it is not
   };
 
-  // `changed` is called, never from within a call to this object, when an answer may have changed.
+  // `changed` is called when an answer may have changed that nobody asked to change: from the loop,
+  // or from within alive(). It must not call back into this object.
   NextHops(EventLoop& loop, Netlink& netlink, std::function<void()> changed);
 
   // The address is kept resolved from now on.
