@@ -129,6 +129,7 @@ class Director {
   void nft_readable();
   void repair();
   void repair_dataplane();
+  void repair_forwarding();
   [[nodiscard]] std::vector<std::string> client_facing_interfaces() const;
 
   // director_fallback.cpp: the nat table instead of XDP

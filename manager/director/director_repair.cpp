@@ -10,6 +10,7 @@ namespace xlb {
 namespace {
 
 constexpr auto kRepairInterval = std::chrono::milliseconds(500);
+constexpr const char* kForwarding = "net/ipv4/ip_forward";
 
 }  // namespace
 
@@ -48,6 +49,7 @@ void Director::repair() {
     instance->repair_addresses();
   if (attaching_) return;
   repair_dataplane();
+  repair_forwarding();
   apply_local_delivery();
 }
 
@@ -70,6 +72,16 @@ void Director::repair_dataplane() {
   const std::string text = restored ? std::string() : restored.error().text;
   if (!restored && text != pins_error_) log::error("{}; trying again every half second", text);
   pins_error_ = text;
+}
+
+// A host that does not route drops what its table translates.
+void Director::repair_forwarding() {
+  if (!fallback_ || !applied_) return;
+  SysctlRecord record = forwarding_record(*run_directory_);
+  const auto value = record.read(kForwarding);
+  if (!value || *value != 0) return;
+  log::warning("{} was switched off: switched on again", kForwarding);
+  if (const auto set = record.set(kForwarding, 1); !set) log::error("{}", set.error().text);
 }
 
 // Where client traffic and VRRP's addresses arrive: there the host must not answer ARP for a VIP

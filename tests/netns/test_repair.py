@@ -65,6 +65,19 @@ def test_nftables_table_changed_by_root_is_written_again(lab, command):
     assert len(log.lines("table ip xlb")) == 1 and log.lines("nft:") == log.lines("table ip xlb", "nft:")
 
 
+def test_balancing_nftables_table_is_written_again(lab):
+    """Without XDP the table is all there is: who balances loses it, and the switch that lets it forward."""
+    master, _ = start(lab, PairConfig(version=3, advert_int="0.1", xlb="attach_mode none"))
+    log = Log(master)
+    before = nft_table(lab.n1)
+    lab.n1.run("nft", "delete table ip xlb")
+    wait_until(lambda: nft_table(lab.n1) == before, SOON, "the table is as it was")
+    lab.n1.sysctl("net.ipv4.ip_forward", 0)
+    wait_until(lambda: lab.n1.run("cat", "/proc/sys/net/ipv4/ip_forward").strip() == "1", SOON, "the host forwards again")
+    assert served_by(lab) == {"n1", "n2"}
+    assert len(log.lines("again")) == 2
+
+
 def test_virtual_address_deleted_on_the_master_is_put_back_and_announced(lab):
     master, _ = start(lab)
     log = Log(master)
