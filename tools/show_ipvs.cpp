@@ -59,7 +59,7 @@ std::string services_table(const Json& status) {
   for (const Json& service : status.at("virtual_servers")) {
     result += fmt::format("{:<4} {} {}", text(service, "protocol"), endpoint(service, ""),
                           text(service, "scheduler"));
-    if (service.at("persistence_timeout_s").is_number()) {
+    if (number(service, "persistence_timeout_s") > 0) {
       result += fmt::format(" persistent {}", number(service, "persistence_timeout_s"));
     }
     result += '\n';

@@ -86,8 +86,7 @@ Json json_of(const Status::VirtualServer& virtual_server) {
   result["protocol"] = name_of(virtual_server.key.protocol);
   result["scheduler"] = virtual_server.scheduler;
   result["forwarding"] = virtual_server.forwarding;
-  const auto& persistence = virtual_server.persistence_timeout_s;
-  result["persistence_timeout_s"] = persistence ? Json(*persistence) : Json(nullptr);
+  result["persistence_timeout_s"] = virtual_server.persistence_timeout_s.value_or(0);
   result["state"] = virtual_server.state;
   const Status::Quorum& quorum = virtual_server.quorum;
   result["quorum"] = Json{{"needed", quorum.needed},

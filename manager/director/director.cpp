@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -128,6 +129,7 @@ Result<void> Director::open_servers(const DirectorOptions&) {
   if (!control) return control.error();
   control_ = std::move(*control);
   if (!config_.xlb.status_listen) return {};
+  status_slot_.on_wanted([this] { loop_->post([this] { answer_status_request(); }); });
   auto server = StatusServer::start(*config_.xlb.status_listen, status_slot_);
   if (!server) return server.error();
   status_server_ = std::move(*server);
@@ -193,7 +195,9 @@ Result<void> Director::purge(const std::string& run_directory) {
   if (!nat) return nat.error();
   if (auto removed = (*nat)->remove(); !removed) return removed;
   if (auto restored = restore_forwarding(*directory); !restored) return restored;
-  (void)::remove(directory->control_socket().c_str());  // absent is fine
+  for (const char* left : {"control", "adverts", "health"})
+    (void)::remove((directory->path() + "/" + left).c_str());  // absent is fine
+  (void)::rmdir(directory->bpf_directory().c_str());
   directory->remove();
   return {};
 }

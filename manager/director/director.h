@@ -146,6 +146,7 @@ class Director {
   [[nodiscard]] Status build_status();
   void publish();
   void request_publish();
+  void answer_status_request();
   void log_summary();
   std::unique_ptr<ControlReply> answer(const ControlRequest& request);
   std::unique_ptr<ControlReply> status_reply();
@@ -191,6 +192,7 @@ class Director {
   EventLoop::Timer second_timer_;
   EventLoop::Timer publish_timer_;
   TimePoint published_{};
+  Duration publish_cost_{};  // what the last took
   EventLoop::Timer sweep_timer_;
   EventLoop::Timer apply_timer_;
   TimePoint apply_after_{};

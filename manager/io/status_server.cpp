@@ -16,6 +16,8 @@
 namespace xlb {
 namespace {
 
+// Far above what the loop needs; a client is served even when the loop does not turn.
+constexpr std::chrono::milliseconds kStatusPatience{100};
 constexpr const char* kJsonType = "application/json";
 
 // A request in memory in, a response in memory out.
@@ -108,7 +110,7 @@ void set_error(httplib::Response& response, int code, const std::string& text) {
 // Routes by exact path in the pre-routing handler: httplib's own routes are regular expressions.
 class Router : private httplib::Server {
  public:
-  Router(const StatusSlot& slot, const IpAddress& listening) : slot_(slot), listening_(listening) {
+  Router(StatusSlot& slot, const IpAddress& listening) : slot_(slot), listening_(listening) {
     set_default_headers({{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}});
     set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       route(request, response);
@@ -170,7 +172,7 @@ class Router : private httplib::Server {
   }
 
   void serve_status(httplib::Response& response) {
-    auto status = slot_.current();
+    auto status = slot_.fresh(kStatusPatience);
     if (!status) return set_error(response, 503, "starting: no status published yet");
     if (status != rendered_) {  // one rendering a Status, however often it is asked for
       document_ = to_json(*status);
@@ -200,7 +202,7 @@ class Router : private httplib::Server {
     set_json(response, ready ? 200 : 503, body);
   }
 
-  const StatusSlot& slot_;
+  StatusSlot& slot_;
   const IpAddress listening_;
   std::shared_ptr<const Status> rendered_;
   std::string document_;  // of rendered_
@@ -211,10 +213,32 @@ class Router : private httplib::Server {
 void StatusSlot::publish(std::shared_ptr<const Status> status) {
   const std::scoped_lock lock(mutex_);
   status_.swap(status);  // the old one is destroyed after the lock is released
+  answered_ = accepted_;
+  published_.notify_all();
 }
 
 std::shared_ptr<const Status> StatusSlot::current() const {
   const std::scoped_lock lock(mutex_);
+  return status_;
+}
+
+void StatusSlot::accept() {
+  const std::scoped_lock lock(mutex_);
+  accepted_ = wanted_;
+}
+
+std::shared_ptr<const Status> StatusSlot::fresh(std::chrono::milliseconds patience) {
+  if (!ask_) return current();
+  uint64_t request = 0;
+  bool owed = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    owed = answered_ != wanted_;
+    request = owed ? wanted_ : ++wanted_;
+  }
+  if (!owed) ask_();
+  std::unique_lock lock(mutex_);
+  if (!owed) (void)published_.wait_for(lock, patience, [&] { return answered_ >= request; });
   return status_;
 }
 
@@ -227,7 +251,7 @@ TimePoint StatusSlot::last_beat() const {
 }
 
 struct StatusServer::Impl {
-  Impl(const StatusSlot& slot, const IpAddress& listening) : router(slot, listening) {}
+  Impl(StatusSlot& slot, const IpAddress& listening) : router(slot, listening) {}
 
   Router router;
   std::unique_ptr<HttpFront> front;
@@ -240,7 +264,7 @@ StatusServer::~StatusServer() {
 }
 
 Result<std::unique_ptr<StatusServer>> StatusServer::start(const Endpoint& endpoint,
-                                                          const StatusSlot& slot) {
+                                                          StatusSlot& slot) {
   std::unique_ptr<StatusServer> server(new StatusServer());
   server->impl_ = std::make_unique<Impl>(slot, endpoint.address);
   Impl& impl = *server->impl_;

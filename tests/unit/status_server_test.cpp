@@ -114,6 +114,35 @@ TEST_CASE("GET /v1/status answers the published document, never cached") {
   CHECK(contains(body_of(server.get("/v1/status")), "no interface eth9"));
 }
 
+TEST_CASE("a status is not older than the request for it") {
+  StatusSlot slot;
+  int asked = 0;
+  slot.on_wanted([&] {
+    slot.accept();
+    Status status;
+    status.version = std::to_string(++asked);
+    slot.publish(std::make_shared<const Status>(status));
+  });
+  CHECK(slot.fresh(std::chrono::seconds(10))->version == "1");
+  CHECK(slot.fresh(std::chrono::seconds(10))->version == "2");
+}
+
+TEST_CASE(
+    "when the loop does not answer, the last status is served, and nobody waits for it again") {
+  StatusSlot slot;
+  int asked = 0;
+  slot.on_wanted([&] { ++asked; });
+  slot.publish(std::make_shared<const Status>());
+  const auto last = slot.current();
+  CHECK(slot.fresh(std::chrono::milliseconds(1)) == last);
+  CHECK(slot.fresh(std::chrono::hours(1)) == last);
+  CHECK(asked == 1);
+  slot.accept();
+  slot.publish(std::make_shared<const Status>());
+  CHECK(slot.fresh(std::chrono::milliseconds(1)) == slot.current());
+  CHECK(asked == 2);
+}
+
 TEST_CASE("HEAD answers the same head without a body") {
   Server server;
   server.publish(true);
