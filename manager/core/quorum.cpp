@@ -26,13 +26,11 @@ std::vector<QuorumEvent> Quorum::update(std::span<const Life> lives) {
 
   const uint64_t quorum = config_.quorum;
   const uint64_t lowest = quorum - std::min<uint64_t>(quorum, config_.hysteresis);
-  if (!met_ && weight_ >= quorum + config_.hysteresis) {
-    set_met(true, events);
-  } else if (met_ && (weight_ == 0 || weight_ < lowest)) {
-    set_met(false, events);
-  } else if (!started_ && config_.sorry_server) {
-    set_met(false, events);
-  }
+  const bool gained = !met_ && weight_ >= quorum + config_.hysteresis;
+  const bool lost = met_ && (weight_ == 0 || weight_ < lowest);
+  const bool sorry_from_the_start = !started_ && !gained && config_.sorry_server;
+  if (gained) set_met(true, events);
+  if (lost || sorry_from_the_start) set_met(false, events);
   started_ = true;
   return events;
 }

@@ -108,7 +108,7 @@ ForwardedVirtualServer desired_forwarding(const VirtualServerConfig& config,
     if (!sorry.in_use && entry.forwardable == Forwardable::yes) {
       entry.forwardable = Forwardable::existing;
     }
-    result.real_servers.push_back(std::move(entry));
+    result.real_servers.push_back(entry);
   }
   std::sort(result.peers.begin(), result.peers.end());
   result.peers.erase(std::unique(result.peers.begin(), result.peers.end()), result.peers.end());
