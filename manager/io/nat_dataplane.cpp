@@ -10,9 +10,9 @@ constexpr auto kReadInterval = std::chrono::milliseconds(900);
 // A reading may take a fifth of the thread's time.
 constexpr int kReadingShare = 5;
 
-std::chrono::seconds remaining(std::chrono::seconds then, Duration age) {
-  return std::max(std::chrono::seconds(0),
-                  then - std::chrono::duration_cast<std::chrono::seconds>(age));
+// Rounded up: 0 is over.
+std::chrono::seconds remaining(Duration then, Duration age) {
+  return std::max(std::chrono::seconds(0), std::chrono::ceil<std::chrono::seconds>(then - age));
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <nftables/libnftables.h>
 #include <sys/socket.h>
 
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
@@ -12,8 +11,6 @@
 
 namespace xlb {
 namespace {
-
-using Json = nlohmann::json;
 
 // Deletes the table whether or not it is there.
 constexpr std::string_view kDelete = "add table ip xlb\ndelete table ip xlb\n";
@@ -41,36 +38,6 @@ std::optional<std::string> name_in(std::string_view line, std::string_view kind)
   const size_t end = line.find(" {");
   if (!line.starts_with(' ') || end == std::string_view::npos) return std::nullopt;
   return std::string(line.substr(1, end - 1));
-}
-
-void read_counter(const Json& counter, NatReading& reading) {
-  reading.counters[counter.at("name").get<std::string>()] = {counter.at("packets").get<uint64_t>(),
-                                                             counter.at("bytes").get<uint64_t>()};
-}
-
-void read_set(const Json& set, NatReading& reading) {
-  auto& clients = reading.client_sets[set.at("name").get<std::string>()];
-  if (!set.contains("elem")) return;
-  for (const Json& item : set.at("elem")) {
-    const Json& element = item.at("elem");
-    const auto address = IpAddress::parse(element.at("val").get<std::string>());
-    if (!address) continue;
-    clients.push_back({*address, std::chrono::seconds(element.value("expires", int64_t{0}))});
-  }
-}
-
-// The library's exceptions stop here: a listing of another shape than expected is an error.
-Result<void> parse(const std::string& listing, NatReading& reading) {
-  try {
-    const Json document = Json::parse(listing);
-    for (const Json& entry : document.at("nftables")) {
-      if (entry.contains("counter")) read_counter(entry.at("counter"), reading);
-      if (entry.contains("set")) read_set(entry.at("set"), reading);
-    }
-  } catch (const Json::exception& failure) {
-    return fail("cannot read nftables table ip xlb: {}", failure.what());
-  }
-  return {};
 }
 
 }  // namespace
@@ -166,15 +133,8 @@ bool NatTable::balances() {
   return present_.chains.contains("received");
 }
 
-Result<NatReading> NatTable::read() {
-  NatReading reading;
-  for (const char* kind : {"counters", "sets"}) {
-    const auto listing =
-        output_of(fmt::format("list {} table ip xlb\n", kind), NFT_CTX_OUTPUT_JSON);
-    if (!listing) return listing.error();
-    if (auto parsed = parse(*listing, reading); !parsed) return parsed.error();
-  }
-  return reading;
+std::set<std::string> NatTable::client_sets() const {
+  return names_of(applied_).sets;
 }
 
 Result<std::string> NatTable::output_of(const std::string& commands, unsigned flags) {

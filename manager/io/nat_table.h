@@ -1,15 +1,12 @@
 // The nftables table `ip xlb`, through libnftables: makes it hold what core/nat_rules.h renders,
-// reads its counters and sets, removes it. It never names another table. A call may take long with
-// many rules: on the loop, use io/nat_worker.h.
+// removes it. It never names another table. A call may take long with many rules: on the loop, use
+// io/nat_worker.h.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
 #include "core/nat_rules.h"
@@ -17,20 +14,6 @@
 struct nft_ctx;
 
 namespace xlb {
-
-// What the table tells, by the names of core/nat_rules.h.
-struct NatReading {
-  struct Count {
-    uint64_t packets = 0;
-    uint64_t bytes = 0;
-  };
-  struct Client {
-    IpAddress address;
-    std::chrono::seconds expires_in{};
-  };
-  std::map<std::string, Count> counters;
-  std::map<std::string, std::vector<Client>> client_sets;
-};
 
 class NatTable {
  public:
@@ -48,7 +31,8 @@ class NatTable {
 
   // Whether a predecessor's table balances; before the first apply().
   [[nodiscard]] bool balances();
-  Result<NatReading> read();
+  // The sets of clients that it holds.
+  [[nodiscard]] std::set<std::string> client_sets() const;
 
  private:
   explicit NatTable(nft_ctx* context);

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <cerrno>
+
 #include <utility>
 
 namespace xlb {
@@ -77,14 +79,28 @@ void NatWorker::work() {
       if (outcome) outcome = table_->apply(*todo.state);
       post_applied(std::move(outcome), number);
     }
-    if (!todo.read) continue;
-    auto reading = std::make_shared<const Result<NatReading>>(table_->read());
-    loop_.post([this, alive = alive_, reading = std::move(reading)] {
-      if (!*alive) return;
-      const Read done = std::exchange(read_done_, {});
-      done(*reading);
-    });
+    if (todo.read) read_table();
   }
+}
+
+void NatWorker::read_table() {
+  const auto wanted = [this] {
+    const std::lock_guard lock(mutex_);
+    return stopping_ || pending_.state;
+  };
+  auto reader = NatReader::open();
+  auto reading = std::make_shared<const Result<NatReading>>(
+      reader ? reader->read(table_->client_sets(), wanted) : reader.error());
+  if (!*reading && reading->error().code == ECANCELED) {
+    const std::lock_guard lock(mutex_);
+    pending_.read = true;
+    return;
+  }
+  loop_.post([this, alive = alive_, reading = std::move(reading)] {
+    if (!*alive) return;
+    const Read done = std::exchange(read_done_, {});
+    done(*reading);
+  });
 }
 
 void NatWorker::post_applied(Result<void> outcome, uint64_t number) {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "io/event_loop.h"
+#include "io/nat_reader.h"
 #include "io/nat_table.h"
 
 namespace xlb {
@@ -34,7 +35,7 @@ class NatWorker {
   void reassert();
   // Whether the last state asked for is in the kernel, or failed to be.
   [[nodiscard]] bool settled() const { return settled_ == asked_; }
-  // One reading at a time: ignored while one is going on.
+  // One reading at a time: ignored while one is going on. A change comes first.
   void read(Read done);
 
   // Ends the thread and makes the table hold only the local delivery, or deletes it when there is
@@ -50,6 +51,7 @@ class NatWorker {
 
   void ask(bool reassert = false);
   void work();
+  void read_table();
   void post_applied(Result<void> outcome, uint64_t number);
   void stop_thread();
 

@@ -1,0 +1,110 @@
+#include "io/nat_reader.h"
+
+#include <endian.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "io/netfilter_message.h"
+
+namespace xlb {
+namespace {
+
+using netfilter::attributes;
+using netfilter::Bytes;
+using netfilter::Request;
+using netfilter::value_of;
+
+constexpr std::string_view kTable = "xlb";
+constexpr size_t kBufferBytes = 1 << 16;
+
+std::string text_of(Bytes bytes) {
+  const auto* begin = reinterpret_cast<const char*>(bytes.data());
+  return std::string(begin, ::strnlen(begin, bytes.size()));
+}
+
+uint64_t number_of(Bytes bytes) {
+  return be64toh(value_of<uint64_t>(bytes).value_or(0));
+}
+
+void take_counter(Bytes message, NatReading& reading) {
+  const auto object = attributes<NFTA_OBJ_MAX + 1>(message);
+  const auto counter = attributes<NFTA_COUNTER_MAX + 1>(object[NFTA_OBJ_DATA]);
+  reading.counters[text_of(object[NFTA_OBJ_NAME])] = {number_of(counter[NFTA_COUNTER_PACKETS]),
+                                                      number_of(counter[NFTA_COUNTER_BYTES])};
+}
+
+std::optional<NatReading::Client> client_of(Bytes element) {
+  const auto parts = attributes<NFTA_SET_ELEM_MAX + 1>(element);
+  const auto key = attributes<NFTA_DATA_MAX + 1>(parts[NFTA_SET_ELEM_KEY]);
+  const auto address = value_of<uint32_t>(key[NFTA_DATA_VALUE]);
+  if (!address) return std::nullopt;
+  return NatReading::Client{IpAddress::from_v4(*address),
+                            std::chrono::milliseconds(number_of(parts[NFTA_SET_ELEM_EXPIRATION]))};
+}
+
+Result<void> finish(int socket, std::vector<std::byte>& buffer, int message,
+                    const std::function<void(Bytes)>& visit) {
+  const int type = netfilter::message_type(NFNL_SUBSYS_NFTABLES, message);
+  for (;;) {
+    const auto ended = netfilter::receive(socket, buffer, type, visit);
+    // Without the table, or a set that is still to be made, there is nothing to read.
+    if (!ended && ended.error().code == ENOENT) return {};
+    if (!ended) return ended.error().context("cannot read nftables table ip xlb");
+    if (*ended) return {};
+  }
+}
+
+}  // namespace
+
+Result<NatReader> NatReader::open() {
+  auto socket = netfilter::open_socket();
+  if (!socket) return socket.error();
+  return NatReader(std::move(*socket));
+}
+
+NatReader::NatReader(UniqueFd socket) : socket_(std::move(socket)), buffer_(kBufferBytes) {}
+
+Result<NatReading> NatReader::read(const std::set<std::string>& client_sets,
+                                   const std::function<bool()>& give_up) {
+  // A dump that was given up on, or failed half way, goes with its socket.
+  auto socket = netfilter::open_socket();
+  if (!socket) return socket.error();
+  socket_ = std::move(*socket);
+  NatReading reading;
+  if (auto done = read_counters(reading); !done) return done.error();
+  for (const std::string& set : client_sets) {
+    if (give_up()) return Error{"reading nftables table ip xlb was given up on", ECANCELED};
+    if (auto done = read_clients(set, reading); !done) return done.error();
+  }
+  return reading;
+}
+
+Result<void> NatReader::read_counters(NatReading& reading) {
+  Request request(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETOBJ, NLM_F_DUMP, ++sequence_);
+  request.add_text(NFTA_OBJ_TABLE, kTable);
+  request.add<uint32_t>(NFTA_OBJ_TYPE, htobe32(NFT_OBJECT_COUNTER));
+  if (!request.send(socket_.get())) return fail_errno(errno, "cannot ask nftables for counters");
+  return finish(socket_.get(), buffer_, NFT_MSG_NEWOBJ,
+                [&](Bytes message) { take_counter(message, reading); });
+}
+
+Result<void> NatReader::read_clients(const std::string& set, NatReading& reading) {
+  Request request(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETSETELEM, NLM_F_DUMP, ++sequence_);
+  request.add_text(NFTA_SET_ELEM_LIST_TABLE, kTable);
+  request.add_text(NFTA_SET_ELEM_LIST_SET, set);
+  if (!request.send(socket_.get())) return fail_errno(errno, "cannot ask nftables for a set");
+  auto& clients = reading.client_sets[set];
+  return finish(socket_.get(), buffer_, NFT_MSG_NEWSETELEM, [&](Bytes message) {
+    const auto list = attributes<NFTA_SET_ELEM_LIST_MAX + 1>(message);
+    netfilter::for_each_attribute(list[NFTA_SET_ELEM_LIST_ELEMENTS], [&](Bytes element) {
+      if (const auto client = client_of(element)) clients.push_back(*client);
+    });
+  });
+}
+
+}  // namespace xlb

@@ -1,0 +1,53 @@
+// Reads what the nftables table `ip xlb` counted and whom it remembers, straight from nf_tables:
+// libnftables would list ten thousand sets in many seconds.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "core/types.h"
+
+namespace xlb {
+
+// By the names of core/nat_rules.h.
+struct NatReading {
+  struct Count {
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
+  };
+  struct Client {
+    IpAddress address;
+    std::chrono::milliseconds expires_in{};
+  };
+  std::map<std::string, Count> counters;
+  std::map<std::string, std::vector<Client>> client_sets;
+};
+
+class NatReader {
+ public:
+  static Result<NatReader> open();
+
+  // All counters and these sets; what is not there is left out. Between two sets `give_up` is
+  // asked; then the reading ends early with an error.
+  Result<NatReading> read(const std::set<std::string>& client_sets,
+                          const std::function<bool()>& give_up);
+
+ private:
+  explicit NatReader(UniqueFd socket);
+  Result<void> read_counters(NatReading& reading);
+  Result<void> read_clients(const std::string& set, NatReading& reading);
+
+  UniqueFd socket_;
+  uint32_t sequence_ = 0;
+  std::vector<std::byte> buffer_;
+};
+
+}  // namespace xlb
