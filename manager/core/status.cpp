@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace xlb {
@@ -79,7 +80,8 @@ Json json_of(const Status::RealServer& real_server) {
   return result;
 }
 
-Json json_of(const Status::VirtualServer& virtual_server) {
+// Without its real servers, and what follows them.
+Json head_of(const Status::VirtualServer& virtual_server) {
   Json result;
   result["address"] = virtual_server.key.address.to_string();
   result["port"] = virtual_server.key.port;
@@ -94,16 +96,24 @@ Json json_of(const Status::VirtualServer& virtual_server) {
                           {"weight", quorum.weight},
                           {"met", quorum.met}};
   add_traffic(result, virtual_server.traffic);
-  result["real_servers"] =
-      array_of(virtual_server.real_servers, [](auto& server) { return json_of(server); });
-  const auto& sorry = virtual_server.sorry_server;
-  result["sorry_server"] = sorry ? json_of(*sorry) : Json(nullptr);
   return result;
 }
 
-}  // namespace
+void add_tail(Json& object, const Status::VirtualServer& virtual_server) {
+  const auto& sorry = virtual_server.sorry_server;
+  object["sorry_server"] = sorry ? json_of(*sorry) : Json(nullptr);
+}
 
-std::string to_json(const Status& status, JsonStyle style) {
+Json json_of(const Status::VirtualServer& virtual_server) {
+  Json result = head_of(virtual_server);
+  result["real_servers"] =
+      array_of(virtual_server.real_servers, [](auto& server) { return json_of(server); });
+  add_tail(result, virtual_server);
+  return result;
+}
+
+// Of the document, without its virtual servers, and what follows them.
+Json head_of(const Status& status) {
   Json document;
   document["version"] = status.version;
   document["generated_at"] = rfc3339(status.generated_at);
@@ -113,14 +123,72 @@ std::string to_json(const Status& status, JsonStyle style) {
   document["flow_table"] = Json{{"size", status.flow_table_size}, {"flows", status.flows}};
   document["dataplane"] = array_of(status.dataplane, [](auto& item) { return json_of(item); });
   document["vrrp"] = array_of(status.vrrp, [](auto& item) { return json_of(item); });
-  document["virtual_servers"] =
-      array_of(status.virtual_servers, [](auto& item) { return json_of(item); });
+  return document;
+}
+
+void add_tail(Json& document, const Status& status) {
   document["drops"] = array_of(status.drops, [](const Status::Drop& drop) {
     return Json{{"reason", drop.reason}, {"packets", drop.packets}};
   });
   document["loop"] = Json{{"max_lag_ms", status.loop.max_lag_ms}};
-  const int indent = style == JsonStyle::pretty ? 2 : -1;
-  return document.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string text_of(const Json& value, int indent = -1) {
+  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+// An object's text, to be gone on with; and its members', to go on with.
+std::string opened(const Json& object) {
+  std::string text = text_of(object);
+  text.pop_back();
+  return text;
+}
+std::string members_of(const Json& object) {
+  return text_of(object).substr(1);
+}
+
+}  // namespace
+
+std::string to_json(const Status& status, JsonStyle style) {
+  Json document = head_of(status);
+  document["virtual_servers"] =
+      array_of(status.virtual_servers, [](auto& item) { return json_of(item); });
+  add_tail(document, status);
+  return text_of(document, style == JsonStyle::pretty ? 2 : -1) + "\n";
+}
+
+bool StatusDocument::next(std::string& out) {
+  if (!std::exchange(begun_, true)) {
+    out += opened(head_of(status_)) + ",\"virtual_servers\":[";
+    return true;
+  }
+  if (service_ < status_.virtual_servers.size()) return next_real_servers(out);
+  Json tail = Json::object();
+  add_tail(tail, status_);
+  out += "]," + members_of(tail) + "\n";
+  return false;
+}
+
+bool StatusDocument::next_real_servers(std::string& out) {
+  constexpr size_t kAtOnce = 50;
+  const Status::VirtualServer& service = status_.virtual_servers[service_];
+  const auto& servers = service.real_servers;
+  if (real_server_ == 0) {
+    if (service_ > 0) out += ',';
+    out += opened(head_of(service)) + ",\"real_servers\":[";
+  }
+  const size_t end = std::min(servers.size(), real_server_ + kAtOnce);
+  for (; real_server_ < end; ++real_server_) {
+    if (real_server_ > 0) out += ',';
+    out += text_of(json_of(servers[real_server_]));
+  }
+  if (end < servers.size()) return true;
+  Json tail = Json::object();
+  add_tail(tail, service);
+  out += "]," + members_of(tail);
+  ++service_;
+  real_server_ = 0;
+  return true;
 }
 
 std::string rfc3339(WallTime time) {

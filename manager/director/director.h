@@ -93,6 +93,7 @@ class Director {
   void heard(const IpAddress& director);
   void request_apply();
   void apply();
+  void save_health();
   void apply_local_delivery();
   void nat_applied(const Result<void>& done);
   [[nodiscard]] std::vector<MacAddress> director_macs() const;

@@ -128,9 +128,7 @@ void Director::apply() {
   apply_after_ = loop_->now() + kApplyPause;
   const std::vector<MacAddress> directors = director_macs();
   const ForwardingTable desired = services_->judge_all(directors);
-  if (const auto saved = health_->save(services_->verdicts()); !saved) {
-    log::warning("{}", saved.error().text);
-  }
+  if (services_->take_verdicts_changed()) save_health();
   apply_local_delivery();
   if (balancer() != nullptr) {
     const auto done = fallback_ ? apply_fallback(desired) : dataplane_->apply(desired);
@@ -181,6 +179,11 @@ void Director::try_attach() {
   publish();
   supervision_->ready();
   log::notice("xlbd {} is running", XLB_VERSION);
+}
+
+void Director::save_health() {
+  const auto saved = health_->save(services_->verdicts());
+  if (!saved) log::warning("{}", saved.error().text);
 }
 
 void Director::attach_interfaces() {
@@ -259,6 +262,7 @@ void Director::sweep() {
 void Director::second() {
   second_timer_.arm(loop_->now() + std::chrono::seconds(1));
   status_slot_.beat(loop_->now());
+  save_health();
   publish();
 }
 

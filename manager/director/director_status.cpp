@@ -107,13 +107,15 @@ void Director::log_summary() {
 // What was sweeping when the question came may have passed the newest entries by: one whole pass
 // from its start is waited for.
 std::unique_ptr<ControlReply> Director::status_reply() {
-  return stream_reply([this, passes = balancer() != nullptr ? 2 : 0](std::string& out) mutable {
+  return stream_reply([this, passes = balancer() != nullptr ? 2 : 0,
+                       document = std::shared_ptr<StatusDocument>()](std::string& out) mutable {
     if (passes > 0) {
       passes -= balancer()->sweep_step(loop_->now()) ? 1 : 0;
       return true;
     }
-    out += to_json(build_status());
-    return false;
+    if (document) return document->next(out);
+    document = std::make_shared<StatusDocument>(build_status());
+    return true;
   });
 }
 

@@ -97,8 +97,9 @@ void QuorumWatch::describe(Status::VirtualServer& status, const ServiceCounters*
   const RealServerVerdict verdict = judge(as_real_server, sorry_.facts, Duty::say_sorry);
   if (sorry_.in_use && verdict.forwardable == Forwardable::yes) status.state = "sorry";
   if (sorry_is_real_server(config)) return;  // it has its row, and its traffic is counted
-  Status::RealServer row = status_of(as_real_server, sorry_.facts, verdict,
-                                     counters_of(counters, as_real_server.endpoint));
+  Status::RealServer row =
+      status_of(as_real_server, sorry_.facts, verdict,
+                counters_of(counters, as_real_server.endpoint, config.real_servers.size()));
   status.traffic.packets += row.traffic.packets;
   status.traffic.bytes += row.traffic.bytes;
   status.traffic.connections += row.traffic.connections;

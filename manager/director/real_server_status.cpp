@@ -4,8 +4,11 @@
 
 namespace xlb {
 
-const RealServerCounters* counters_of(const ServiceCounters* service, const Endpoint& real_server) {
+const RealServerCounters* counters_of(const ServiceCounters* service, const Endpoint& real_server,
+                                      size_t position) {
   if (service == nullptr) return nullptr;
+  const auto& all = service->real_servers;
+  if (position < all.size() && all[position].endpoint == real_server) return &all[position];
   const auto found = std::find_if(service->real_servers.begin(), service->real_servers.end(),
                                   [&](const auto& item) { return item.endpoint == real_server; });
   return found == service->real_servers.end() ? nullptr : &*found;

@@ -9,7 +9,9 @@
 namespace xlb {
 
 // nullptr when the data plane counts nothing for it.
-const RealServerCounters* counters_of(const ServiceCounters* service, const Endpoint& real_server);
+// Looks at `position` first: where it is as long as nothing was added or removed.
+const RealServerCounters* counters_of(const ServiceCounters* service, const Endpoint& real_server,
+                                      size_t position);
 
 // All but its checks.
 Status::RealServer status_of(const RealServerConfig& config, const RealServerFacts& facts,

@@ -92,6 +92,7 @@ void Services::start_checks(const ServiceKey& key, RealServer& real_server, Time
       [this, key, endpoint](const CheckConfig& check, const ProbeResult& result,
                             bool verdict_changed) {
         if (!verdict_changed) return;
+        verdicts_changed_ = true;
         log::notice("{}: {} of real server {} {}: {}", key, name_of(check.kind), endpoint,
                     result.ok ? "passes" : "fails", result.text);
         changed_();
@@ -212,8 +213,9 @@ std::vector<Status::VirtualServer> Services::status(const DataplaneCounters& cou
     const ServiceCounters* numbers = counted == counters.services.end() ? nullptr : &*counted;
     if (numbers != nullptr) entry.traffic = numbers->unserved;
     for (const RealServer& real_server : service.real_servers) {
+      const size_t position = entry.real_servers.size();
       entry.real_servers.push_back(
-          describe(real_server, counters_of(numbers, real_server.config.endpoint)));
+          describe(real_server, counters_of(numbers, real_server.config.endpoint, position)));
       entry.traffic.packets += entry.real_servers.back().traffic.packets;
       entry.traffic.bytes += entry.real_servers.back().traffic.bytes;
       entry.traffic.connections += entry.real_servers.back().traffic.connections;

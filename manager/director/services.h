@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/config.h"
@@ -46,6 +47,8 @@ class Services {
   [[nodiscard]] std::vector<LocalService> local_services() const;
   // From the last judgement.
   [[nodiscard]] HealthRecord::Verdicts verdicts() const;
+  // Whether they did since this was asked last.
+  [[nodiscard]] bool take_verdicts_changed() { return std::exchange(verdicts_changed_, false); }
   [[nodiscard]] std::vector<Status::VirtualServer> status(const DataplaneCounters& counters) const;
 
  private:
@@ -74,6 +77,7 @@ class Services {
   EventLoop& loop_;
   ProbeContext& probes_;
   Pacer pacer_;
+  bool verdicts_changed_ = true;
   NextHops& next_hops_;
   std::function<void()> changed_;
   QuorumWatch::RunScript run_script_;

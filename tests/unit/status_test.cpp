@@ -126,6 +126,27 @@ TEST_CASE("the line style has one newline, at its end, and the same content") {
   CHECK(Json::parse(line) == Json::parse(to_json(example())));
 }
 
+TEST_CASE("the document in pieces is the line") {
+  Status status = example();
+  Status::VirtualServer& service = status.virtual_servers[0];
+  service.sorry_server = service.real_servers[0];
+  for (int i = 0; i < 120; ++i)
+    service.real_servers.push_back(service.real_servers[0]);
+  Status::VirtualServer lonely = service;
+  lonely.real_servers.clear();
+  status.virtual_servers.push_back(lonely);
+  status.virtual_servers.push_back(example().virtual_servers[0]);
+  const auto in_pieces = [](const Status& whole) {
+    StatusDocument document(whole);
+    std::string text;
+    while (document.next(text)) {
+    }
+    return text;
+  };
+  CHECK(in_pieces(status) == to_json(status, JsonStyle::line));
+  CHECK(in_pieces(Status{}) == to_json(Status{}, JsonStyle::line));
+}
+
 TEST_CASE("times are RFC 3339 in UTC with milliseconds") {
   using namespace std::chrono;
   CHECK(rfc3339(WallTime{} + seconds(1'700'000'000) + milliseconds(7)) ==
