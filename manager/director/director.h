@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -91,6 +92,7 @@ class Director {
   void netlink_changed();
   void master_lost(const std::optional<IpAddress>& last_master);
   void heard(const IpAddress& director);
+  void forget_silent_directors();
   void request_apply();
   void apply();
   void save_health();
@@ -184,7 +186,7 @@ class Director {
   std::unique_ptr<NextHops> next_hops_;
   std::unique_ptr<Services> services_;
   std::vector<std::unique_ptr<VrrpInstance>> instances_;
-  std::set<IpAddress> heard_directors_;  // senders of valid adverts
+  std::map<IpAddress, TimePoint> heard_directors_;  // senders of valid adverts, last heard when
   std::vector<Interface> interfaces_;
   StatusSlot status_slot_;
   std::unique_ptr<StatusServer> status_server_;

@@ -93,12 +93,12 @@ Result<void> Director::take_over(Config config) {
   services_->configure(config_.virtual_servers);
   next_hops_->refresh();
   take_over_interfaces();
-  request_apply();
+  apply();  // not in a later turn: who asked for the reload may look at once
   return {};
 }
 
-// Routers that are gone hand over before others may claim their addresses; those that stay keep
-// their role.
+// Routers that are gone hand over, and addresses are given up, before others claim them; those that
+// stay keep their role.
 void Director::take_over_routers() {
   std::vector<std::unique_ptr<VrrpInstance>> before = std::exchange(instances_, {});
   const auto find = [&](const VrrpInstanceConfig& config) {
@@ -116,6 +116,9 @@ void Director::take_over_routers() {
     if (instance) instance->shutdown();
   }
   before.clear();
+  for (size_t i = 0; i < after.size(); ++i) {
+    if (after[i]) after[i]->give_up_addresses(config_.vrrp_instances[i]);
+  }
   for (size_t i = 0; i < after.size(); ++i) {
     const VrrpInstanceConfig& config = config_.vrrp_instances[i];
     if (after[i]) {
@@ -145,7 +148,7 @@ void Director::follow_peers() {
   for (const IpAddress& peer : config_.xlb.peers) {
     if (!netlink_->is_local(peer)) next_hops_->want(peer);
   }
-  for (const IpAddress& director : heard_directors_)
+  for (const auto& [director, last_heard] : heard_directors_)
     next_hops_->want(director);
 }
 

@@ -17,6 +17,8 @@ constexpr auto kSweepPause = std::chrono::milliseconds(2);  // within a pass: ot
 constexpr auto kSweepInterval = std::chrono::seconds(1);
 // While running, what refuses XDP may be somebody's slip of a moment.
 constexpr auto kRefusalPatience = std::chrono::seconds(10);
+constexpr size_t kMaxHeardDirectors = 64;  // forged adverts fill no table
+constexpr auto kDirectorMemory = std::chrono::hours(1);
 constexpr auto kApplyRetry = std::chrono::seconds(1);
 constexpr auto kApplyPause = std::chrono::milliseconds(20);
 constexpr auto kStopPoll = std::chrono::milliseconds(20);
@@ -102,15 +104,29 @@ void Director::master_lost(const std::optional<IpAddress>& last_master) {
 
 void Director::heard(const IpAddress& director) {
   next_hops_->alive(director);
-  if (netlink_->is_local(director) || !heard_directors_.insert(director).second) return;
+  if (netlink_->is_local(director)) return;
+  const bool known = heard_directors_.contains(director);
+  if (!known && heard_directors_.size() >= kMaxHeardDirectors) return;
+  heard_directors_[director] = loop_->now();
+  if (known) return;
   next_hops_->want(director);
   request_apply();
 }
 
+// A backup never speaks, so silence means little; but a host that was a director once may be a
+// client now.
+void Director::forget_silent_directors() {
+  const TimePoint limit = loop_->now() - kDirectorMemory;
+  const auto forgotten =
+      std::erase_if(heard_directors_, [&](const auto& item) { return item.second < limit; });
+  if (forgotten > 0) request_apply();
+}
+
 std::vector<MacAddress> Director::director_macs() const {
   std::vector<MacAddress> result;
-  std::set<IpAddress> directors = heard_directors_;
-  directors.insert(config_.xlb.peers.begin(), config_.xlb.peers.end());
+  std::set<IpAddress> directors(config_.xlb.peers.begin(), config_.xlb.peers.end());
+  for (const auto& [director, last_heard] : heard_directors_)
+    directors.insert(director);
   for (const IpAddress& director : directors) {
     if (const auto mac = next_hops_->find(director).last_known_mac) result.push_back(*mac);
   }
@@ -262,6 +278,7 @@ void Director::sweep() {
 void Director::second() {
   second_timer_.arm(loop_->now() + std::chrono::seconds(1));
   status_slot_.beat(loop_->now());
+  forget_silent_directors();
   save_health();
   publish();
 }

@@ -155,6 +155,7 @@ void NextHops::suspect(const IpAddress& address) {
   want(address);
   Suspect& suspect = suspects_[address];
   if (suspect.probing || suspect.lost) return;
+  suspect.id = next_suspect_id_++;
   suspect.mac = entries_[address].answer.last_known_mac;
   probe(address, suspect, kSuspectAttempts);
 }
@@ -180,10 +181,11 @@ void NextHops::probe(const IpAddress& address, Suspect& suspect, int attempts) {
   request.target = address;
   request.attempts = attempts;
   request.interval = kProbeInterval;
-  const auto started = probe_.probe(request, [this, address](bool answered, const MacAddress&) {
+  const uint64_t id = suspect.id;
+  const auto started = probe_.probe(request, [this, address, id](bool answered, const MacAddress&) {
     if (answered) return alive(address);
     const auto found = suspects_.find(address);
-    if (found == suspects_.end()) return;
+    if (found == suspects_.end() || found->second.id != id) return;
     found->second.probing = false;
     if (!std::exchange(found->second.lost, true)) changed_();
   });

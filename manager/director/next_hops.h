@@ -63,6 +63,7 @@ class NextHops {
   };
   struct Suspect {
     bool probing = false;
+    uint64_t id = 0;  // a probe that was begun for an earlier suspicion says nothing of this one
     std::optional<MacAddress>
         mac;  // of the host when it fell silent: its other addresses are lost too
     bool lost = false;
@@ -81,6 +82,7 @@ class NextHops {
   std::function<void()> changed_;
   std::map<IpAddress, Entry> entries_;
   std::map<IpAddress, Suspect> suspects_;
+  uint64_t next_suspect_id_ = 1;
   EventLoop::Timer timer_;
   int requests_left_ = 0;  // until requests_again_
   TimePoint requests_again_{};

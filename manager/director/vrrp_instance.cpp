@@ -131,23 +131,29 @@ void VrrpInstance::shutdown() {
   feed(vrrp::Shutdown{});
 }
 
+void VrrpInstance::give_up_addresses(const VrrpInstanceConfig& config) {
+  if (router_.state() != vrrp::State::master) return;
+  for (const VirtualAddress& vip : config_.virtual_addresses) {
+    const bool stays =
+        std::any_of(config.virtual_addresses.begin(), config.virtual_addresses.end(),
+                    [&](const VirtualAddress& other) {
+                      return other.address == vip.address && device_of(other) == device_of(vip);
+                    });
+    if (!stays) remove_address(vip);
+  }
+}
+
 void VrrpInstance::reconfigure(const VrrpInstanceConfig& config) {
-  const VrrpInstanceConfig before = std::exchange(config_, config);
+  const std::set<AddressRecord::Entry> before = address_entries();
+  config_ = config;
   const IpAddress own = expected_.own_address;
   expected_ = vrrp::expectation_of(config_, own);
   if (router_.state() == vrrp::State::master) {
-    const auto has = [](const VrrpInstanceConfig& in, const VirtualAddress& vip) {
-      return std::find(in.virtual_addresses.begin(), in.virtual_addresses.end(), vip) !=
-             in.virtual_addresses.end();
-    };
-    for (const VirtualAddress& vip : before.virtual_addresses) {
-      if (!has(config_, vip)) remove_address(vip);
-    }
     add_addresses();
-    const auto& now_there = config_.virtual_addresses;
-    const bool any_new = std::any_of(now_there.begin(), now_there.end(),
-                                     [&](const auto& vip) { return !has(before, vip); });
-    if (any_new) announce();
+    const auto entries = address_entries();
+    const bool all_known =
+        std::includes(before.begin(), before.end(), entries.begin(), entries.end());
+    if (!all_known) announce();
   }
   carry_out_all(router_.reconfigure(vrrp::settings_of(config_), around_.loop.now()));
 }

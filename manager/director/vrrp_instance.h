@@ -54,6 +54,8 @@ class VrrpInstance {
   [[nodiscard]] bool may_resume() const;
   // Its virtual addresses as they are recorded.
   [[nodiscard]] std::set<AddressRecord::Entry> address_entries() const;
+  // Takes away what `config` no longer names, so that another instance may claim it.
+  void give_up_addresses(const VrrpInstanceConfig& config);
   // The same virtual router (core/config_diff.h) under other words: state and role are kept.
   void reconfigure(const VrrpInstanceConfig& config);
   // To be called when links or addresses changed.
