@@ -32,6 +32,14 @@ std::string packet_counter(const ServiceKey& service, const Endpoint& real_serve
 std::string client_set(const ServiceKey& service, const Endpoint& real_server) {
   return name_of_server("clients", service, real_server);
 }
+Endpoint target_of(const ServiceKey& service, const ForwardedRealServer& server,
+                   bool vips_on_loopback) {
+  if (server.local && vips_on_loopback) return {service.address, service.port};
+  return server.endpoint;
+}
+bool is_loopback(const IpAddress& address) {
+  return address.is_v4() && address.bytes()[0] == 127;
+}
 std::string unserved_counter(const ServiceKey& service) {
   return "unserved/" + name_of_service(service);
 }
@@ -68,7 +76,14 @@ class Service {
     return fmt::format("{} . {} . {} . {}", service_.key.address, word_of(service_.key.protocol),
                        target.address, target.port);
   }
-  [[nodiscard]] const ForwardedVirtualServer& forwarded() const { return service_; }
+  // The rule that counts for a real server on a loopback address: no element can name its target.
+  [[nodiscard]] std::string count_redirected(const ForwardedRealServer& server) const {
+    return fmt::format(
+        "ct direction original ct original ip daddr {} meta l4proto {} th dport {} "
+        "fib daddr type local goto {}\n",
+        service_.key.address, word_of(service_.key.protocol), server.endpoint.port,
+        count_chain(server));
+  }
 
   void render(NatRuleset& result) const {
     result.chains[arriving_chain()].rules = arriving_rules();
@@ -91,8 +106,7 @@ class Service {
   }
 
   [[nodiscard]] Endpoint target_of(const ForwardedRealServer& server) const {
-    if (server.local && vips_on_loopback_) return {service_.key.address, service_.key.port};
-    return server.endpoint;
+    return xlb::target_of(service_.key, server, vips_on_loopback_);
   }
 
   [[nodiscard]] std::string translation(const ForwardedRealServer& server) const {
@@ -185,14 +199,15 @@ std::string joined(const Elements& elements) {
   return text;
 }
 
-void add_packet_chains(const Elements& counting, const Elements& elsewhere, const Elements& vips,
-                       NatRuleset& result) {
+void add_packet_chains(const Elements& counting, const std::string& redirected,
+                       const Elements& elsewhere, const Elements& vips, NatRuleset& result) {
   NatChain received{"{ type filter hook prerouting priority -50; policy accept; }", ""};
   NatChain sent{"{ type filter hook output priority -50; policy accept; }", ""};
   NatChain postrouting{"{ type nat hook postrouting priority srcnat; policy accept; }", ""};
   if (!counting.empty()) {
     const std::string count =
-        fmt::format("ct direction original {} vmap {{ {} }}\n", kTranslated, joined(counting));
+        fmt::format("ct direction original {} vmap {{ {} }}\n", kTranslated, joined(counting)) +
+        redirected;
     // What this host's own processes send itself was counted when it was sent.
     received.rules = "iif lo return\n" + count;
     // The client must not learn a way to the VIP past the director.
@@ -216,8 +231,8 @@ std::string_view word_of(Protocol protocol) {
 }
 
 std::string translation_to(const Endpoint& target) {
-  const bool loopback = target.address.is_v4() && target.address.bytes()[0] == 127;
-  return loopback ? fmt::format("redirect to :{}", target.port) : fmt::format("dnat to {}", target);
+  return is_loopback(target.address) ? fmt::format("redirect to :{}", target.port)
+                                     : fmt::format("dnat to {}", target);
 }
 
 std::string element_of(const ServiceKey& service) {
@@ -229,6 +244,7 @@ void render_balancing(const NatState& state, NatChain& prerouting, NatChain& out
   Elements arriving;
   Elements own_processes;
   Elements counting;
+  std::string redirected;
   Elements elsewhere;
   Elements vips;
   for (const auto& forwarded : state.balanced->virtual_servers) {
@@ -240,6 +256,7 @@ void render_balancing(const NatState& state, NatChain& prerouting, NatChain& out
     vips[forwarded.key.address.to_string()];
     for (const auto& server : forwarded.real_servers) {
       counting.try_emplace(service.translated(server), service.count_chain(server));
+      if (is_loopback(server.endpoint.address)) redirected += service.count_redirected(server);
       if (!server.local) elsewhere[service.translated(server)];
     }
   }
@@ -248,7 +265,7 @@ void render_balancing(const NatState& state, NatChain& prerouting, NatChain& out
     prerouting.rules += fmt::format("{} {{ {} }}\n", kServices, joined(arriving));
     output.rules += fmt::format("{} {{ {} }}\n", kServices, joined(own_processes));
   }
-  add_packet_chains(counting, elsewhere, vips, result);
+  add_packet_chains(counting, redirected, elsewhere, vips, result);
 }
 
 }  // namespace nat

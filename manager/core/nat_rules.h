@@ -47,6 +47,12 @@ struct NatState {
 // anything to do there is no chain: a table would have every packet tracked.
 NatRuleset render(const NatState& state);
 
+// Where a client's packet is addressed to after translation. A loopback address means: to whatever
+// address of this host it came in by.
+Endpoint target_of(const ServiceKey& service, const ForwardedRealServer& server,
+                   bool vips_on_loopback);
+[[nodiscard]] bool is_loopback(const IpAddress& address);
+
 // The objects that carry what is told about a real server, and about connections nobody took.
 std::string connection_counter(const ServiceKey& service, const Endpoint& real_server);
 std::string packet_counter(const ServiceKey& service, const Endpoint& real_server);

@@ -14,6 +14,10 @@ namespace {
 
 const std::string kForwarding = "net/ipv4/ip_forward";
 
+void masquerade(Status::RealServer& real_server) {
+  if (real_server.forward == "Route") real_server.forward = "Masq";
+}
+
 }  // namespace
 
 SysctlRecord Director::forwarding_record(const RunDirectory& directory) {
@@ -68,9 +72,9 @@ void Director::describe_fallback(Status& status) const {
   for (const Interface& interface : interfaces_)
     status.dataplane.push_back({interface.name, "nat", fallback_reason_});
   for (auto& service : status.virtual_servers) {
-    for (auto& real_server : service.real_servers) {
-      if (real_server.forward == "Route") real_server.forward = "Masq";
-    }
+    for (auto& real_server : service.real_servers)
+      masquerade(real_server);
+    if (service.sorry_server) masquerade(*service.sorry_server);
   }
   if (!fallback_->trouble().empty()) status.warnings.push_back(fallback_->trouble());
 }

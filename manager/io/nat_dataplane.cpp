@@ -42,17 +42,31 @@ void NatDataplane::begin_pass(TimePoint now) {
     bool& served = current_->services[service.key];
     for (const auto& server : service.real_servers) {
       const ServerKey key{service.key, server.endpoint};
-      current_->index[key] = static_cast<uint32_t>(current_->servers.size());
+      const auto position = static_cast<uint32_t>(current_->servers.size());
+      current_->index[key] = position;
+      Endpoint target = target_of(service.key, server, table_.vips_on_loopback());
+      if (is_loopback(target.address)) target.address = {};
+      current_->answering[{service.key, target}] = position;
       current_->servers.push_back({key, server.forwardable != Forwardable::no});
       served = served || server.forwardable == Forwardable::yes;
     }
   }
-  const auto scope = thorough_ ? Conntrack::Scope::all : Conntrack::Scope::translated;
+  const bool all = thorough_ || table_.vips_on_loopback();
+  const auto scope = all ? Conntrack::Scope::all : Conntrack::Scope::translated;
   thorough_ = false;
   if (const auto begun = conntrack_->begin(scope); !begun) {
     trouble_ = begun.error().text;
     conntrack_.reset();
   }
+}
+
+// A real server on a loopback address answers from an address that is known to nobody.
+NatDataplane::Server* NatDataplane::find(const ServiceKey& service, const Endpoint& answering) {
+  auto found = current_->answering.find({service, answering});
+  if (found == current_->answering.end()) {
+    found = current_->answering.find({service, {IpAddress(), answering.port}});
+  }
+  return found == current_->answering.end() ? nullptr : &current_->servers[found->second];
 }
 
 // A connection whose real server is gone, and a UDP client's that was let through when nobody could
@@ -62,17 +76,17 @@ void NatDataplane::meet(const TrackedConnection& connection) {
                            connection.protocol};
   const auto known = current_->services.find(service);
   if (known == current_->services.end()) return;
-  const auto server = current_->index.find({service, connection.answering});
-  if (server == current_->index.end() || !current_->servers[server->second].usable) {
+  Server* const server = find(service, connection.answering);
+  if (server == nullptr || !server->usable) {
     const bool stale =
         connection.translated || (connection.protocol == Protocol::udp && known->second);
     if (stale) conntrack_->forget(connection);
     return;
   }
-  Server& own = current_->servers[server->second];
-  ++(connection.state == TrackedState::established ? own.active : own.inactive);
+  ++(connection.state == TrackedState::established ? server->active : server->inactive);
   current_->connections.push_back({connection.client.address.v4_network_order(),
-                                   connection.client.port, connection.state, server->second,
+                                   connection.client.port, connection.state,
+                                   static_cast<uint32_t>(server - current_->servers.data()),
                                    static_cast<uint32_t>(connection.expires_in.count())});
 }
 

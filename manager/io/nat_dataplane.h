@@ -57,7 +57,8 @@ class NatDataplane : public Dataplane {
   struct Pass {
     std::vector<Server> servers;
     std::map<ServerKey, uint32_t> index;
-    std::map<ServiceKey, bool> services;  // whether anybody is usable
+    std::map<ServerKey, uint32_t> answering;  // by who answers, see find()
+    std::map<ServiceKey, bool> services;      // whether anybody is usable
     std::vector<Remembered> connections;
     TimePoint at{};
   };
@@ -65,6 +66,7 @@ class NatDataplane : public Dataplane {
   void begin_pass(TimePoint now);
   bool end_pass();
   void meet(const TrackedConnection& connection);
+  [[nodiscard]] Server* find(const ServiceKey& service, const Endpoint& answering);
   void read_table(TimePoint now);
   void took_reading(const Result<NatReading>& reading, TimePoint asked);
   [[nodiscard]] RealServerCounters counters_of(const ServerKey& key) const;

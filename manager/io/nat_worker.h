@@ -31,6 +31,7 @@ class NatWorker {
   // set_balanced() says who balances now.
   void set_local(std::vector<LocalService> local, bool vips_on_loopback);
   void set_balanced(std::optional<ForwardingTable> balanced);
+  [[nodiscard]] bool vips_on_loopback() const { return state_.vips_on_loopback; }
   // Applies the state again although it did not change.
   void reassert();
   // Whether the last state asked for is in the kernel, or failed to be.

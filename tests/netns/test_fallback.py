@@ -99,7 +99,7 @@ def test_persistence_survives_a_change_of_the_rules(lab):
 
 def test_persistence_is_shown_and_ends_after_its_timeout(lab):
     webs(lab)
-    master, _ = start(lab, BOTH, persistence=1)
+    master, _ = start(lab, BOTH, persistence=3)
     lab.client.get("10.20.1.1")
     wait_until(lambda: "10.20.1.1" in master.ctl("show", "persistence"), 5, "the client is shown")
     wait_until(lambda: "10.20.1.1" not in master.ctl("show", "persistence"), 10, "the client is forgotten")
@@ -325,3 +325,74 @@ def test_native_standby_takes_over_from_a_fallback_master(lab):
     standby.wait_vrrp("MASTER")
     lab.client.wait_served("10.20.1.1")
     json.loads(standby.ctl("--json", "show"))
+
+
+def config_of(name, **fields):
+    return PairConfig(**{**FAST, **fields}, xlb=NONE).text(name)
+
+
+def open_connections(lab, count):
+    """Open connections, by the server that holds them."""
+    result = {}
+    for source in CLIENTS[:count]:
+        connection = lab.client.connect(source)
+        connection.sendall(b"GET /quiet HTTP/1.0\r\n\r\n")
+        result.setdefault(connection.recv(2).decode(), []).append(connection)
+    return result
+
+
+def assert_alive(connections):
+    for connection in connections:
+        connection.sendall(b"ping")
+        assert connection.recv(4) == b"ping"
+
+
+def test_weights_and_real_servers_change_by_reload_without_touching_other_connections(lab):
+    webs(lab)
+    master, _ = start(lab, BOTH)
+    before = open_connections(lab, 4)
+    assert set(before) == {"n1", "n2"}
+    master.config.write_text(config_of("n1", weights={"n1": 100, "n2": 0}))
+    master.ctl("reload")
+    wait_until(lambda: shared(lab, CLIENTS[:10]) == {"n1": 10}, 5, "n2 gets no new connection")
+    assert_alive(before["n1"] + before["n2"])
+    master.config.write_text(config_of("n1", real_servers=("n1",)))
+    master.ctl("reload")
+    wait_until(lambda: "10.10.0.2" not in lab.n1.run("nft", "list", "table", "ip", "xlb"), 5, "n2's rules are gone")
+    assert_alive(before["n1"])
+    master.config.write_text(config_of("n1"))
+    master.ctl("reload")
+    wait_until(lambda: shared(lab, CLIENTS[:10]) == {"n1": 5, "n2": 5}, 5, "n2 is back")
+    assert_alive(before["n1"])
+    for connections in before.values():
+        for connection in connections:
+            connection.close()
+
+
+@pytest.mark.parametrize("command", ["delete table ip xlb", "flush ruleset", "flush chain ip xlb postrouting"])
+def test_rules_changed_by_root_are_written_again(lab, command):
+    webs(lab)
+    master, _ = start(lab, BOTH)
+    lab.n1.run("nft", *command.split())
+    wait_until(lambda: "masquerade" in lab.n1.run("nft", "list", "table", "ip", "xlb", check=False).stdout, 1.1,
+               "the rules are there again")
+    assert shared(lab, CLIENTS[:10]) == {"n1": 5, "n2": 5}
+    assert "written again" in master.log_text()
+
+
+def test_with_the_address_on_the_loopback_interface(lab):
+    webs(lab)
+    directors = [lab.director(name, PairConfig(**FAST, xlb=f"{NONE}\nlocal_delivery loopback").text(name))
+                 for name in ("n1", "n2")]
+    directors[0].wait_vrrp("MASTER")
+    for director in directors:
+        director.wait_forwarding()
+    assert shared(lab, CLIENTS[:20]) == {"n1": 10, "n2": 10}
+    connections = open_connections(lab, 4)
+    wait_until(lambda: [server["active_connections"] for server in
+                        directors[0].status()["virtual_servers"][0]["real_servers"]] == [2, 2], 5, "they are counted")
+    assert_alive(connections["n1"] + connections["n2"])
+    wait_until(lambda: directors[0].real_server("10.10.0.1")["packets"] > 40, 5, "packets are counted")
+    for some in connections.values():
+        for connection in some:
+            connection.close()
