@@ -128,8 +128,11 @@ class Director:
     def wait_real_server(self, address, state, timeout):
         """Seconds until the real server is in that state."""
         started = time.monotonic()
-        wait_until(lambda: self.real_server(address)["state"] == state, timeout,
-                   f"{address} is {state} for xlbd on {self.name}")
+        try:
+            wait_until(lambda: self.real_server(address)["state"] == state, timeout,
+                       f"{address} is {state} for xlbd on {self.name}")
+        except LabError as error:
+            raise LabError(f"{error}; as of {self.status()['generated_at']}: {self.real_server(address)}") from None
         return time.monotonic() - started
 
     def wait_forwarding(self, timeout=5):

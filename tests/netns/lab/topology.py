@@ -10,7 +10,7 @@ import shutil
 import tempfile
 
 from .namespace import Namespace
-from .process import LabError, run
+from .process import LabError, run, wait_until
 
 SERVER_NET_ROUTER = "10.10.0.250"
 CLIENT_NET_ROUTER = "10.20.0.254"
@@ -109,6 +109,7 @@ class Topology:
             self.router = self._host("router", SERVER_NET_ROUTER)
             self.client = self._own(Namespace(f"{self._base}-client"))
             self._connect_client()
+            wait_until(self._links_are_up, 10, "every link is up")
         except BaseException:
             self.close()
             raise
@@ -150,6 +151,11 @@ class Topology:
         self.client.ip("link", "set", "dev", "lo", "up")
         self.client.ip("link", "set", "dev", "eth0", "up")
         self.client.ip("route", "add", "default", "via", CLIENT_NET_ROUTER)
+
+    def _links_are_up(self):
+        """Until then frames may be dropped in silence: the kernel activates a link some time after its carrier."""
+        return all(link["operstate"] == "UP" for namespace in self._namespaces
+                   for link in namespace.ip_json("link", "show") if link["ifname"] != "lo")
 
     @property
     def servers(self):
