@@ -40,7 +40,9 @@ class Log:
 
 
 def nft_table(host):
-    return host.run("nft", "-s", "list", "table", "ip", "xlb", check=False).stdout
+    """What the table's chains, sets and counters say, without clients and counts, whatever order they were made in."""
+    listing = host.run("nft", "-s", "-t", "list", "table", "ip", "xlb", check=False).stdout
+    return sorted("\n".join(listing.splitlines()[1:-1]).split("\n\n"))
 
 
 def link_pin(director, interface="eth0"):
