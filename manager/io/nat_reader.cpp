@@ -69,12 +69,49 @@ Result<NatReader> NatReader::open() {
 
 NatReader::NatReader(UniqueFd socket) : socket_(std::move(socket)), buffer_(kBufferBytes) {}
 
-Result<NatReading> NatReader::read(const std::set<std::string>& client_sets,
-                                   const std::function<bool()>& give_up) {
-  // A dump that was given up on, or failed half way, goes with its socket.
+// A dump that was given up on, or failed half way, goes with its socket.
+Result<void> NatReader::reopen() {
   auto socket = netfilter::open_socket();
   if (!socket) return socket.error();
   socket_ = std::move(*socket);
+  return {};
+}
+
+Result<void> NatReader::dump(int message, uint16_t table_attribute, int answer,
+                             const std::function<void(Bytes)>& visit) {
+  Request request(NFNL_SUBSYS_NFTABLES, message, NLM_F_DUMP, ++sequence_);
+  request.add_text(table_attribute, kTable);
+  if (!request.send(socket_.get())) return fail_errno(errno, "cannot ask nftables");
+  return finish(socket_.get(), buffer_, answer, visit);
+}
+
+Result<NatNames> NatReader::names() {
+  if (auto opened = reopen(); !opened) return opened.error();
+  NatNames names;
+  // Older kernels list the chains of every table.
+  auto done = dump(NFT_MSG_GETCHAIN, NFTA_CHAIN_TABLE, NFT_MSG_NEWCHAIN, [&](Bytes message) {
+    const auto chain = attributes<NFTA_CHAIN_MAX + 1>(message);
+    if (text_of(chain[NFTA_CHAIN_TABLE]) == kTable) {
+      names.chains.insert(text_of(chain[NFTA_CHAIN_NAME]));
+    }
+  });
+  if (!done) return done.error();
+  done = dump(NFT_MSG_GETSET, NFTA_SET_TABLE, NFT_MSG_NEWSET, [&](Bytes message) {
+    const auto set = attributes<NFTA_SET_MAX + 1>(message);
+    const uint32_t flags = be32toh(value_of<uint32_t>(set[NFTA_SET_FLAGS]).value_or(0));
+    if ((flags & NFT_SET_ANONYMOUS) == 0) names.sets.insert(text_of(set[NFTA_SET_NAME]));
+  });
+  if (!done) return done.error();
+  NatReading reading;
+  if (done = read_counters(reading); !done) return done.error();
+  for (const auto& [name, count] : reading.counters)
+    names.counters.insert(name);
+  return names;
+}
+
+Result<NatReading> NatReader::read(const std::set<std::string>& client_sets,
+                                   const std::function<bool()>& give_up) {
+  if (auto opened = reopen(); !opened) return opened.error();
   NatReading reading;
   if (auto done = read_counters(reading); !done) return done.error();
   for (const std::string& set : client_sets) {

@@ -1,4 +1,4 @@
-// Reads what the nftables table `ip xlb` counted and whom it remembers, straight from nf_tables:
+// Reads what the nftables table `ip xlb` holds, counted and remembers, straight from nf_tables:
 // libnftables would list ten thousand sets in many seconds.
 #pragma once
 
@@ -8,11 +8,13 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "core/nat_ruleset.h"
 #include "core/types.h"
 
 namespace xlb {
@@ -35,6 +37,8 @@ class NatReader {
  public:
   static Result<NatReader> open();
 
+  // What the table holds; nothing when there is no table.
+  Result<NatNames> names();
   // All counters and these sets; what is not there is left out. Between two sets `give_up` is
   // asked; then the reading ends early with an error.
   Result<NatReading> read(const std::set<std::string>& client_sets,
@@ -42,6 +46,9 @@ class NatReader {
 
  private:
   explicit NatReader(UniqueFd socket);
+  Result<void> reopen();
+  Result<void> dump(int message, uint16_t table_attribute, int answer,
+                    const std::function<void(std::span<const std::byte>)>& visit);
   Result<void> read_counters(NatReading& reading);
   Result<void> read_clients(const std::string& set, NatReading& reading);
 

@@ -4,10 +4,10 @@
 #include <nftables/libnftables.h>
 #include <sys/socket.h>
 
-#include <optional>
 #include <utility>
 
 #include "base/unique_fd.h"
+#include "io/nat_reader.h"
 
 namespace xlb {
 namespace {
@@ -29,15 +29,6 @@ std::string causes_in(std::string_view complaint) {
   }
   if (causes.empty()) causes = complaint.empty() ? "libnftables gives no reason" : complaint;
   return causes;
-}
-
-// The name in a line "\t<kind> NAME {" of a listing.
-std::optional<std::string> name_in(std::string_view line, std::string_view kind) {
-  if (!line.starts_with('\t') || !line.substr(1).starts_with(kind)) return std::nullopt;
-  line.remove_prefix(1 + kind.size());
-  const size_t end = line.find(" {");
-  if (!line.starts_with(' ') || end == std::string_view::npos) return std::nullopt;
-  return std::string(line.substr(1, end - 1));
 }
 
 }  // namespace
@@ -101,7 +92,7 @@ Result<void> NatTable::reassert() {
 }
 
 Result<void> NatTable::remove_if_present() {
-  if (present_.chains.empty()) return {};
+  if (listed_ && present_.chains.empty()) return {};
   return remove();
 }
 
@@ -113,19 +104,11 @@ Result<void> NatTable::remove() {
 
 void NatTable::list_names() {
   if (listed_) return;
-  present_ = {};
-  listed_ = true;
-  const auto listing =
-      output_of("list table ip xlb\n", NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE);
-  if (!listing) return;  // no such table
-  std::string_view text = *listing;
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-    if (auto chain = name_in(line, "chain")) present_.chains.insert(std::move(*chain));
-    if (auto set = name_in(line, "set")) present_.sets.insert(std::move(*set));
-    if (auto counter = name_in(line, "counter")) present_.counters.insert(std::move(*counter));
-  }
+  auto reader = NatReader::open();
+  auto names = reader ? reader->names() : reader.error();
+  listed_ = names.ok();
+  // Only what is not wanted any more would be left behind.
+  present_ = names ? std::move(*names) : NatNames{};
 }
 
 bool NatTable::balances() {
@@ -135,15 +118,6 @@ bool NatTable::balances() {
 
 std::set<std::string> NatTable::client_sets() const {
   return names_of(applied_).sets;
-}
-
-Result<std::string> NatTable::output_of(const std::string& commands, unsigned flags) {
-  const unsigned before = nft_ctx_output_get_flags(context_);
-  nft_ctx_output_set_flags(context_, flags);
-  const auto done = run(commands, "read");
-  nft_ctx_output_set_flags(context_, before);
-  if (!done) return done.error();
-  return std::string(nft_ctx_get_output_buffer(context_));
 }
 
 Result<void> NatTable::run(const std::string& commands, std::string_view verb) {

@@ -41,7 +41,6 @@ class NatTable {
   Result<void> remove_if_present();
   void delete_unwanted();
   Result<void> run(const std::string& commands, std::string_view verb);
-  Result<std::string> output_of(const std::string& commands, unsigned flags);
 
   nft_ctx* context_;
   NatRuleset applied_;  // empty: nothing, or not known to be in the kernel
