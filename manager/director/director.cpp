@@ -118,7 +118,11 @@ Result<void> Director::open_kernel() {
   if (!nat) return nat.error();
   nat_ = std::make_unique<NatWorker>(*loop_, std::move(*nat),
                                      [this](const Result<void>& done) { nat_applied(done); });
-  next_hops_ = std::make_unique<NextHops>(*loop_, *netlink_, [this] { request_apply(); });
+  auto requester = NeighbourRequester::open();
+  if (!requester) return requester.error();
+  worker_ = std::make_unique<Worker>(*loop_);
+  next_hops_ = std::make_unique<NextHops>(*loop_, *netlink_, *worker_, std::move(*requester),
+                                          [this] { request_apply(); });
   return open_repairs();
 }
 

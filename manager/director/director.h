@@ -42,6 +42,7 @@
 #include "io/script.h"
 #include "io/status_server.h"
 #include "io/sysctl.h"
+#include "io/worker.h"
 #include "io/xdp_dataplane.h"
 
 namespace xlb {
@@ -131,6 +132,8 @@ class Director {
   Result<void> open_repairs();
   void nft_readable();
   void repair();
+  void inspect_links();
+  void attach_again();
   void repair_dataplane();
   void repair_forwarding();
   [[nodiscard]] std::vector<std::string> client_facing_interfaces() const;
@@ -191,6 +194,7 @@ class Director {
   StatusSlot status_slot_;
   std::unique_ptr<StatusServer> status_server_;
   std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<Worker> worker_;  // ends before those it tells
 
   EventLoop::Timer second_timer_;
   EventLoop::Timer publish_timer_;
@@ -202,6 +206,7 @@ class Director {
   EventLoop::Timer attach_timer_;
   EventLoop::Timer stop_timer_;
   EventLoop::Timer repair_timer_;
+  bool inspecting_ = false;  // the worker looks at the XDP links
   TimePoint attach_deadline_{};
   bool attaching_ = true;  // until the neighbours are settled
   bool applied_ = false;

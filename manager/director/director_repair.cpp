@@ -1,6 +1,7 @@
 // What somebody else undid on this host is done again: told by netlink where the kernel tells,
 // looked for twice a second where it does not (XDP links, pins, settings).
 #include <chrono>
+#include <memory>
 #include <utility>
 
 #include "base/log.h"
@@ -53,7 +54,18 @@ void Director::repair() {
   apply_local_delivery();
 }
 
-void Director::repair_dataplane() {
+// Looking at the links may have to wait, so the worker does it.
+void Director::inspect_links() {
+  if (std::exchange(inspecting_, true)) return;
+  auto found = std::make_shared<bool>(false);
+  worker_->run([look = dataplane_->inspection(), found] { *found = look(); },
+               [this, found] {
+                 inspecting_ = false;
+                 if (*found && !stopping_) attach_again();
+               });
+}
+
+void Director::attach_again() {
   if (!dataplane_ || fallback_) return;
   for (const unsigned index : dataplane_->forget_detached()) {
     for (Interface& interface : interfaces_) {
@@ -64,6 +76,12 @@ void Director::repair_dataplane() {
       interface.index = 0;
     }
   }
+  attach_interfaces();
+}
+
+void Director::repair_dataplane() {
+  if (!dataplane_ || fallback_) return;
+  inspect_links();
   attach_interfaces();
   const auto restored = dataplane_->restore_pins();
   if (restored && *restored) {

@@ -13,7 +13,7 @@ constexpr auto kUnresolvedInterval = std::chrono::seconds(1);
 // A resolved entry is used by XDP behind the kernel's back, so the kernel would let it go stale: it
 // is reminded.
 constexpr auto kRefreshInterval = std::chrono::seconds(10);
-// Each is a system call of ten microseconds or more: a thousand at once would hold the loop.
+// Resolving a thousand at once would be a burst of broadcasts, and of answers for the loop.
 constexpr int kRequestsAtOnce = 16;
 constexpr auto kRequestPause = std::chrono::milliseconds(1);
 constexpr int kSuspectAttempts = 3;
@@ -22,9 +22,12 @@ constexpr auto kLostInterval = std::chrono::seconds(1);
 
 }  // namespace
 
-NextHops::NextHops(EventLoop& loop, Netlink& netlink, std::function<void()> changed)
+NextHops::NextHops(EventLoop& loop, Netlink& netlink, Worker& worker, NeighbourRequester requester,
+                   std::function<void()> changed)
     : loop_(loop),
       netlink_(netlink),
+      worker_(worker),
+      requester_(std::make_shared<NeighbourRequester>(std::move(requester))),
       changed_(std::move(changed)),
       timer_(loop.timer(EventLoop::Urgency::normal, [this] { tick(); })),
       probe_(loop) {
@@ -121,7 +124,20 @@ void NextHops::resolve(const IpAddress& address, Entry& entry) {
   if (now < entry.next_request) return;
   if (!may_request(now)) return timer_.arm(now + kRequestPause);
   entry.next_request = now + (usable ? kRefreshInterval : kUnresolvedInterval);
-  (void)netlink_.resolve_neighbour(link->index, address);  // asked again at the next request time
+  ask_kernel(link->index, address, entry);
+}
+
+// What fails is asked again at the next request time.
+void NextHops::ask_kernel(unsigned index, const IpAddress& address, Entry& entry) {
+  if (std::exchange(entry.asking, true)) return;
+  worker_.run(
+      [requester = requester_, index, address, known = netlink_.neighbour(index, address)] {
+        (void)requester->resolve(index, address, known);
+      },
+      [this, address] {
+        const auto found = entries_.find(address);
+        if (found != entries_.end()) found->second.asking = false;
+      });
 }
 
 bool NextHops::may_request(TimePoint now) {

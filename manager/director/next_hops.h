@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,7 +17,9 @@
 #include "core/types.h"
 #include "io/event_loop.h"
 #include "io/neighbour_probe.h"
+#include "io/neighbour_requester.h"
 #include "io/netlink.h"
+#include "io/worker.h"
 
 namespace xlb {
 
@@ -33,7 +36,8 @@ class NextHops {
 
   // `changed` is called when an answer may have changed that nobody asked to change: from the loop,
   // or from within alive(). It must not call back into this object.
-  NextHops(EventLoop& loop, Netlink& netlink, std::function<void()> changed);
+  NextHops(EventLoop& loop, Netlink& netlink, Worker& worker, NeighbourRequester requester,
+           std::function<void()> changed);
 
   // The address is kept resolved from now on.
   void want(const IpAddress& address);
@@ -57,6 +61,7 @@ class NextHops {
     Answer answer;
     bool wanted = true;
     bool failed = false;       // the kernel asked and got no answer
+    bool asking = false;       // a request is on its way to the kernel
     TimePoint next_request{};  // when the kernel may be asked again
     std::optional<MacAddress>
         usable_mac;  // survives the deletion of the kernel's entry, not its failure
@@ -71,6 +76,7 @@ class NextHops {
   };
 
   void resolve(const IpAddress& address, Entry& entry);
+  void ask_kernel(unsigned index, const IpAddress& address, Entry& entry);
   bool may_request(TimePoint now);
   void probe(const IpAddress& address, Suspect& suspect, int attempts);
   void tick();
@@ -79,6 +85,8 @@ class NextHops {
 
   EventLoop& loop_;
   Netlink& netlink_;
+  Worker& worker_;
+  std::shared_ptr<NeighbourRequester> requester_;  // the worker's, once it is used
   std::function<void()> changed_;
   std::map<IpAddress, Entry> entries_;
   std::map<IpAddress, Suspect> suspects_;

@@ -113,20 +113,6 @@ bool put_v4(const Message& message, int attribute, const IpAddress& address) {
          nla_put_u32(message.get(), attribute, address.v4_network_order()) == 0;
 }
 
-// NTF_USE without a state starts resolution as a packet would; NUD_PROBE asks again for an entry
-// that has a MAC, which stays in use meanwhile.
-Message neighbour_request(unsigned index, const IpAddress& address, bool has_mac) {
-  ndmsg fixed{};
-  fixed.ndm_family = AF_INET;
-  fixed.ndm_ifindex = static_cast<int>(index);
-  fixed.ndm_state = has_mac ? NUD_PROBE : NUD_NONE;
-  fixed.ndm_flags = has_mac ? 0 : NTF_USE;
-  const int flags = NLM_F_ACK | (has_mac ? NLM_F_REPLACE : NLM_F_CREATE);
-  Message message = rtnl::make_message(RTM_NEWNEIGH, flags, fixed);
-  if (!put_v4(message, NDA_DST, address)) message.reset();
-  return message;
-}
-
 Message address_request(int type, int flags, unsigned index, const PrefixedAddress& address,
                         unsigned char scope = RT_SCOPE_UNIVERSE) {
   ifaddrmsg fixed{};
@@ -324,21 +310,6 @@ Result<void> Netlink::remove_address(unsigned index, const PrefixedAddress& addr
   if (result || result.error().code == EADDRNOTAVAIL || result.error().code == ENODEV) return {};
   return result.error().context(
       fmt::format("cannot remove {} from {}", address, impl_->name_of_link(index)));
-}
-
-Result<void> Netlink::resolve_neighbour(unsigned index, const IpAddress& address) {
-  if (!address.is_v4()) return fail("cannot resolve {}: not an IPv4 address", address);
-  const auto known = neighbour(index, address);
-  if (known && known->fixed) return {};
-  if (known && known->state == Neighbour::State::usable &&
-      impl_->requests.request(neighbour_request(index, address, true))) {
-    return {};
-  }
-  // Unknown, unanswered, or it lost its MAC since.
-  const auto result = impl_->requests.request(neighbour_request(index, address, false));
-  if (result) return {};
-  return result.error().context(
-      fmt::format("cannot resolve {} on {}", address, impl_->name_of_link(index)));
 }
 
 }  // namespace xlb

@@ -94,9 +94,6 @@ class Netlink {
   // there.
   Result<bool> put_host_address(unsigned index, const PrefixedAddress& address);
   Result<void> remove_address(unsigned index, const PrefixedAddress& address);  // absent: ok
-  // Makes the kernel ask for the neighbour now, also one it has a MAC for; does not wait. The
-  // answer, or `failed`, comes as a change of the picture.
-  Result<void> resolve_neighbour(unsigned index, const IpAddress& address);
 
  private:
   Netlink();

@@ -2,13 +2,16 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
+#include <utility>
 
 namespace xlb {
 namespace {
@@ -183,6 +186,18 @@ std::vector<unsigned> XdpLinks::forget_detached() {
     link = links_.erase(link);
   }
   return result;
+}
+
+std::function<bool()> XdpLinks::inspection() const {
+  // Descriptors of its own: ours may be closed meanwhile.
+  auto links = std::make_shared<std::vector<std::pair<unsigned, UniqueFd>>>();
+  for (const auto& [ifindex, link] : links_)
+    links->emplace_back(ifindex, UniqueFd(::fcntl(link.fd.get(), F_DUPFD_CLOEXEC, 0)));
+  return [links] {
+    return std::any_of(links->begin(), links->end(), [](const auto& link) {
+      return link.second.valid() && interface_of(link.second.get()) != link.first;
+    });
+  };
 }
 
 Result<bool> XdpLinks::restore_pins() const {

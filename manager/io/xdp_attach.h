@@ -2,6 +2,7 @@
 // without a gap, removed. It knows interfaces and modes, not what the program does.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -35,6 +36,9 @@ class XdpLinks {
   // Links that somebody detached or whose interface is gone (no event tells): forgotten, with their
   // pins. Returns their interfaces.
   std::vector<unsigned> forget_detached();
+  // A function that says whether forget_detached() would find any now. It may be called on another
+  // thread, and waits for the kernel's lock on the network configuration.
+  [[nodiscard]] std::function<bool()> inspection() const;
   // Pins again what is pinned no longer; true: something was not.
   Result<bool> restore_pins() const;
 

@@ -46,6 +46,8 @@ class XdpDataplane : public Dataplane {
   [[nodiscard]] std::vector<unsigned> attached() const { return links_.interfaces(); }
   // Interfaces whose attachment somebody took away since the last call, or that are gone.
   std::vector<unsigned> forget_detached();
+  // Whether there are any, as XdpLinks::inspection().
+  [[nodiscard]] std::function<bool()> inspection() const { return links_.inspection(); }
   // Pins again, on a new bpffs if need be, what somebody removed; true: something was missing.
   Result<bool> restore_pins();
   // Frames may leave by this interface. apply() does it for the next hops it is given.

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "io/neighbour_requester.h"
 #include "network_namespace.h"
 
 namespace xlb {
@@ -60,6 +61,11 @@ struct Lan {
       const auto processed = netlink->process();
       CHECK_MESSAGE(processed.ok(), (processed.ok() ? "" : processed.error().text));
     });
+  }
+  [[nodiscard]] Result<void> resolve(const IpAddress& address) const {
+    auto requester = NeighbourRequester::open();
+    REQUIRE(requester.ok());
+    return requester->resolve(index(), address, netlink->neighbour(index(), address));
   }
   [[nodiscard]] Neighbour::State state_of(const IpAddress& address) const {
     const auto entry = netlink->neighbour(index(), address);
@@ -139,13 +145,13 @@ TEST_CASE("netlink: a neighbour is resolved on request, probed again, and its lo
   // Short timers, so that a failure shows within the test's deadline.
   std::ofstream("/proc/sys/net/ipv4/neigh/v0/retrans_time_ms") << 50;
   CHECK_FALSE(lan.netlink->neighbour(lan.index(), kPeer).has_value());
-  CHECK(lan.netlink->resolve_neighbour(lan.index(), kPeer).ok());
+  CHECK(lan.resolve(kPeer).ok());
   CHECK(lan.eventually([&] { return lan.state_of(kPeer) == Neighbour::State::usable; }));
   CHECK(lan.netlink->neighbour(lan.index(), kPeer)->mac.to_string() == "02:00:00:00:00:02");
 
   SUBCASE("an address that nobody has fails") {
     const IpAddress nobody = IpAddress::v4(10, 9, 0, 77);
-    CHECK(lan.netlink->resolve_neighbour(lan.index(), nobody).ok());
+    CHECK(lan.resolve(nobody).ok());
     CHECK(lan.eventually([&] { return lan.state_of(nobody) == Neighbour::State::failed; }));
   }
   SUBCASE("asking again tells that it is gone") {
@@ -153,14 +159,14 @@ TEST_CASE("netlink: a neighbour is resolved on request, probed again, and its lo
       const Inside other(lan.there);
       run("ip addr flush dev v1");
     }
-    CHECK(lan.netlink->resolve_neighbour(lan.index(), kPeer).ok());
+    CHECK(lan.resolve(kPeer).ok());
     CHECK(lan.eventually([&] { return lan.state_of(kPeer) == Neighbour::State::failed; }));
     CHECK(lan.netlink->neighbour(lan.index(), kPeer)->mac.is_zero());
     {
       const Inside other(lan.there);
       run("ip addr add 10.9.0.2/24 dev v1");
     }
-    CHECK(lan.netlink->resolve_neighbour(lan.index(), kPeer).ok());
+    CHECK(lan.resolve(kPeer).ok());
     CHECK(lan.eventually([&] { return lan.state_of(kPeer) == Neighbour::State::usable; }));
   }
   SUBCASE("asking again and again tells that its MAC changed") {
@@ -168,16 +174,16 @@ TEST_CASE("netlink: a neighbour is resolved on request, probed again, and its lo
       const Inside other(lan.there);
       run("ip link set v1 address 02:00:00:00:00:42");
     }
-    CHECK(lan.netlink->resolve_neighbour(lan.index(), kPeer).ok());
+    CHECK(lan.resolve(kPeer).ok());
     CHECK(lan.eventually([&] { return lan.state_of(kPeer) == Neighbour::State::failed; }));
-    CHECK(lan.netlink->resolve_neighbour(lan.index(), kPeer).ok());
+    CHECK(lan.resolve(kPeer).ok());
     CHECK(lan.eventually(
         [&] { return lan.netlink->neighbour(lan.index(), kPeer)->mac.bytes[5] == 0x42; }));
   }
   SUBCASE("the administrator's own entry is left alone") {
     run("ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:55 dev v0 nud permanent");
     CHECK(lan.eventually([&] { return lan.netlink->neighbour(lan.index(), kPeer)->fixed; }));
-    CHECK(lan.netlink->resolve_neighbour(lan.index(), kPeer).ok());
+    CHECK(lan.resolve(kPeer).ok());
     CHECK(test::output_of("ip neigh show 10.9.0.2").find("55 PERMANENT") != std::string::npos);
   }
   SUBCASE("a deleted entry leaves the picture") {
