@@ -53,6 +53,7 @@ std::string no_return(const NatState& state, const std::vector<LocalService>& lo
   }
   if (services.empty()) return "";
   std::vector<std::string> keys;
+  keys.reserve(services.size());
   for (const ServiceKey& service : services)
     keys.push_back(nat::element_of(service));
   return fmt::format("ip daddr . meta l4proto . th dport {{ {} }} counter drop\n",

@@ -60,7 +60,7 @@ class NatDataplane : public Dataplane {
     std::map<ServerKey, uint32_t> answering;  // by who answers, see find()
     std::map<ServiceKey, bool> services;      // whether anybody is usable
     std::vector<Remembered> connections;
-    TimePoint at{};
+    TimePoint at;
   };
 
   void begin_pass(TimePoint now);

@@ -1,8 +1,9 @@
 #include "io/nat_worker.h"
 
-#include <signal.h>
+#include <pthread.h>
 
 #include <cerrno>
+#include <csignal>
 
 #include <utility>
 
