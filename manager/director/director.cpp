@@ -1,8 +1,8 @@
 #include "director/director.h"
 
-#include <signal.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <algorithm>
 #include <utility>

@@ -1,5 +1,5 @@
 // The director while it runs: what each event leads to.
-#include <signal.h>
+#include <csignal>
 
 #include <algorithm>
 #include <chrono>

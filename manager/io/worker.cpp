@@ -1,6 +1,6 @@
 #include "io/worker.h"
 
-#include <signal.h>
+#include <csignal>
 
 #include <utility>
 
