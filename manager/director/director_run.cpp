@@ -29,7 +29,7 @@ constexpr auto kScriptsLimit = std::chrono::seconds(5);
 
 Result<void> Director::run() {
   start();
-  const auto turned = loop_->run();
+  auto turned = loop_->run();
   if (fatal_) {
     if (dataplane_) (void)dataplane_->release();
     return *fatal_;
