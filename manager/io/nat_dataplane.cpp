@@ -28,8 +28,10 @@ NatDataplane::NatDataplane(NatWorker& table) : table_(table) {
 
 Result<void> NatDataplane::apply(const ForwardingTable& desired) {
   table_.set_balanced(desired);
-  if (desired == desired_) return {};
+  if (desired == desired_ && table_.vips_on_loopback() == vips_on_loopback_) return {};
   desired_ = desired;
+  vips_on_loopback_ = table_.vips_on_loopback();
+  layout_ = std::make_shared<const NatLayout>(desired_, vips_on_loopback_);
   thorough_ = true;
   current_.reset();  // it judges by what was desired before
   return {};
@@ -38,20 +40,9 @@ Result<void> NatDataplane::apply(const ForwardingTable& desired) {
 void NatDataplane::begin_pass(TimePoint now) {
   current_.emplace();
   current_->at = now;
-  for (const auto& service : desired_.virtual_servers) {
-    bool& served = current_->services[service.key];
-    for (const auto& server : service.real_servers) {
-      const ServerKey key{service.key, server.endpoint};
-      const auto position = static_cast<uint32_t>(current_->servers.size());
-      current_->index[key] = position;
-      Endpoint target = target_of(service.key, server, table_.vips_on_loopback());
-      if (is_loopback(target.address)) target.address = {};
-      current_->answering[{service.key, target}] = position;
-      current_->servers.push_back({key, server.forwardable != Forwardable::no});
-      served = served || server.forwardable == Forwardable::yes;
-    }
-  }
-  const bool all = thorough_ || table_.vips_on_loopback();
+  current_->layout = layout_;
+  current_->counts.resize(layout_->servers().size());
+  const bool all = thorough_ || vips_on_loopback_;
   const auto scope = all ? Conntrack::Scope::all : Conntrack::Scope::translated;
   thorough_ = false;
   if (const auto begun = conntrack_->begin(scope); !begun) {
@@ -60,33 +51,24 @@ void NatDataplane::begin_pass(TimePoint now) {
   }
 }
 
-// A real server on a loopback address answers from an address that is known to nobody.
-NatDataplane::Server* NatDataplane::find(const ServiceKey& service, const Endpoint& answering) {
-  auto found = current_->answering.find({service, answering});
-  if (found == current_->answering.end()) {
-    found = current_->answering.find({service, {IpAddress(), answering.port}});
-  }
-  return found == current_->answering.end() ? nullptr : &current_->servers[found->second];
-}
-
 // A connection whose real server is gone, and a UDP client's that was let through when nobody could
 // serve it, would stay as they are as long as packets come.
 void NatDataplane::meet(const TrackedConnection& connection) {
-  const ServiceKey service{connection.destination.address, connection.destination.port,
-                           connection.protocol};
-  const auto known = current_->services.find(service);
-  if (known == current_->services.end()) return;
-  Server* const server = find(service, connection.answering);
-  if (server == nullptr || !server->usable) {
+  const ServiceKey key{connection.destination.address, connection.destination.port,
+                       connection.protocol};
+  const NatLayout::Service* const service = layout_->service(key);
+  if (service == nullptr) return;
+  const auto position = layout_->answering(key, connection.answering);
+  if (!position || !layout_->servers()[*position].usable) {
     const bool stale =
-        connection.translated || (connection.protocol == Protocol::udp && known->second);
+        connection.translated || (connection.protocol == Protocol::udp && service->served);
     if (stale) conntrack_->forget(connection);
     return;
   }
-  ++(connection.state == TrackedState::established ? server->active : server->inactive);
+  Count& count = current_->counts[*position];
+  ++(connection.state == TrackedState::established ? count.active : count.inactive);
   current_->connections.push_back({connection.client.address.v4_network_order(),
-                                   connection.client.port, connection.state,
-                                   static_cast<uint32_t>(server - current_->servers.data()),
+                                   connection.client.port, connection.state, *position,
                                    static_cast<uint32_t>(connection.expires_in.count())});
 }
 
@@ -121,52 +103,57 @@ bool NatDataplane::sweep_step(TimePoint now) {
 void NatDataplane::read_table(TimePoint now) {
   if (now < next_reading_) return;
   next_reading_ = TimePoint::max();  // until this one is there
-  table_.read([this, alive = std::weak_ptr<bool>(alive_), now](const Result<NatReading>& reading) {
+  table_.read([this, alive = std::weak_ptr<bool>(alive_), now](const NatWorker::Reading& reading) {
     if (!alive.expired()) took_reading(reading, now);
   });
 }
 
-void NatDataplane::took_reading(const Result<NatReading>& reading, TimePoint asked) {
+void NatDataplane::took_reading(const NatWorker::Reading& reading, TimePoint asked) {
   const TimePoint now = std::chrono::steady_clock::now();
   next_reading_ = std::max(asked + kReadInterval, now + (now - asked) * kReadingShare);
-  trouble_ = reading ? "" : reading.error().text;
-  if (!reading) return;
-  reading_ = *reading;
+  trouble_ = *reading ? "" : reading->error().text;
+  if (!*reading) return;
+  reading_ = reading;
   reading_at_ = now;
 }
 
-RealServerCounters NatDataplane::counters_of(const ServerKey& key) const {
+NatReading::Count NatDataplane::counted(const std::string& counter) const {
+  if (reading_ == nullptr) return {};
+  const auto found = (*reading_)->counters.find(counter);
+  return found == (*reading_)->counters.end() ? NatReading::Count{} : found->second;
+}
+
+const std::vector<NatReading::Client>& NatDataplane::clients_in(const std::string& set) const {
+  static const std::vector<NatReading::Client> kNobody;
+  if (reading_ == nullptr) return kNobody;
+  const auto found = (*reading_)->client_sets.find(set);
+  return found == (*reading_)->client_sets.end() ? kNobody : found->second;
+}
+
+RealServerCounters NatDataplane::counters_of(const NatLayout::Server& server) const {
   RealServerCounters result;
-  result.endpoint = key.second;
-  const auto count = [this](const std::string& name) {
-    const auto found = reading_.counters.find(name);
-    return found == reading_.counters.end() ? NatReading::Count{} : found->second;
-  };
-  const auto packets = count(packet_counter(key.first, key.second));
-  result.traffic.packets = packets.packets;
-  result.traffic.bytes = packets.bytes;
-  result.traffic.connections = count(connection_counter(key.first, key.second)).packets;
-  const auto clients = reading_.client_sets.find(client_set(key.first, key.second));
-  if (clients != reading_.client_sets.end()) result.persistent_clients = clients->second.size();
-  const auto index = last_.index.find(key);
-  if (index == last_.index.end()) return result;
-  result.active_connections = last_.servers[index->second].active;
-  result.inactive_connections = last_.servers[index->second].inactive;
+  result.endpoint = server.endpoint;
+  const NatReading::Count packets = counted(server.packet_counter);
+  result.traffic = {packets.packets, packets.bytes, counted(server.connection_counter).packets};
+  result.persistent_clients = clients_in(server.client_set).size();
+  if (last_.layout == nullptr) return result;
+  const auto position = last_.layout->position(server.service, server.endpoint);
+  if (!position) return result;
+  result.active_connections = last_.counts[*position].active;
+  result.inactive_connections = last_.counts[*position].inactive;
   return result;
 }
 
 DataplaneCounters NatDataplane::counters() {
   DataplaneCounters result;
   result.flows = last_.connections.size();
-  for (const auto& service : desired_.virtual_servers) {
+  for (const auto& service : layout_->services()) {
     ServiceCounters& counters = result.services.emplace_back();
     counters.key = service.key;
-    const auto unserved = reading_.counters.find(unserved_counter(service.key));
-    if (unserved != reading_.counters.end()) {
-      counters.unserved = {unserved->second.packets, unserved->second.bytes, 0};
-    }
-    for (const auto& server : service.real_servers)
-      counters.real_servers.push_back(counters_of({service.key, server.endpoint}));
+    const NatReading::Count unserved = counted(service.unserved_counter);
+    counters.unserved = {unserved.packets, unserved.bytes, 0};
+    for (uint32_t position = service.first; position < service.end; ++position)
+      counters.real_servers.push_back(counters_of(layout_->servers()[position]));
   }
   return result;
 }
@@ -177,13 +164,13 @@ uint64_t NatDataplane::visit_connections(uint64_t cursor, size_t limit, TimePoin
   const uint64_t end = std::min<uint64_t>(connections.size(), cursor + limit);
   for (; cursor < end; ++cursor) {
     const Remembered& item = connections[cursor];
-    const auto& [service, real_server] = last_.servers[item.server].key;
-    visit({.protocol = service.protocol,
+    const NatLayout::Server& server = last_.layout->servers()[item.server];
+    visit({.protocol = server.service.protocol,
            .state = name_of(item.state),
            .expires_in = remaining(std::chrono::seconds(item.expires_in_s), now - last_.at),
            .client = {IpAddress::from_v4(item.client), item.port},
-           .virtual_server = {service.address, service.port},
-           .real_server = real_server});
+           .virtual_server = {server.service.address, server.service.port},
+           .real_server = server.endpoint});
   }
   return cursor < connections.size() ? cursor : 0;
 }
@@ -193,25 +180,21 @@ uint64_t NatDataplane::visit_persistence(
     const std::function<void(const PersistentClient&)>& visit) {
   uint64_t position = 0;  // of the first client of a set
   const uint64_t end = cursor + limit;
-  for (const auto& service : desired_.virtual_servers) {
-    for (const auto& server : service.real_servers) {
-      const auto found = reading_.client_sets.find(client_set(service.key, server.endpoint));
-      if (found == reading_.client_sets.end()) continue;
-      const auto& clients = found->second;
-      for (; cursor < end && cursor - position < clients.size(); ++cursor) {
-        const auto& client = clients[cursor - position];
-        const auto left = remaining(client.expires_in, now - reading_at_);
-        if (left.count() == 0) continue;
-        visit({.protocol = service.key.protocol,
-               .expires_in = left,
-               .live = false,
-               .client = client.address,
-               .virtual_server = {service.key.address, service.key.port},
-               .real_server = server.endpoint});
-      }
-      if (cursor >= end) return cursor;
-      position += clients.size();
+  for (const NatLayout::Server& server : layout_->servers()) {
+    const auto& clients = clients_in(server.client_set);
+    for (; cursor < end && cursor - position < clients.size(); ++cursor) {
+      const auto& client = clients[cursor - position];
+      const auto left = remaining(client.expires_in, now - reading_at_);
+      if (left.count() == 0) continue;
+      visit({.protocol = server.service.protocol,
+             .expires_in = left,
+             .live = false,
+             .client = client.address,
+             .virtual_server = {server.service.address, server.service.port},
+             .real_server = server.endpoint});
     }
+    if (cursor >= end) return cursor;
+    position += clients.size();
   }
   return 0;
 }

@@ -8,14 +8,12 @@
 // balanced anew.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "core/nat_layout.h"
 #include "io/conntrack.h"
 #include "io/dataplane.h"
 #include "io/nat_worker.h"
@@ -39,26 +37,22 @@ class NatDataplane : public Dataplane {
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
  private:
-  using ServerKey = std::pair<ServiceKey, Endpoint>;
-  struct Server {
-    ServerKey key;
-    bool usable = false;  // for existing connections
+  struct Count {
     uint64_t active = 0;
     uint64_t inactive = 0;
   };
-  // What one pass over connection tracking found. Compact: there may be a million.
+  // Compact: there may be a million.
   struct Remembered {
     uint32_t client;  // network order
     uint16_t port;
     TrackedState state;
-    uint32_t server;  // index into servers
+    uint32_t server;  // position in the layout
     uint32_t expires_in_s;
   };
+  // What one pass over connection tracking found.
   struct Pass {
-    std::vector<Server> servers;
-    std::map<ServerKey, uint32_t> index;
-    std::map<ServerKey, uint32_t> answering;  // by who answers, see find()
-    std::map<ServiceKey, bool> services;      // whether anybody is usable
+    std::shared_ptr<const NatLayout> layout;
+    std::vector<Count> counts;  // by position
     std::vector<Remembered> connections;
     TimePoint at;
   };
@@ -66,18 +60,21 @@ class NatDataplane : public Dataplane {
   void begin_pass(TimePoint now);
   bool end_pass();
   void meet(const TrackedConnection& connection);
-  [[nodiscard]] Server* find(const ServiceKey& service, const Endpoint& answering);
   void read_table(TimePoint now);
-  void took_reading(const Result<NatReading>& reading, TimePoint asked);
-  [[nodiscard]] RealServerCounters counters_of(const ServerKey& key) const;
+  void took_reading(const NatWorker::Reading& reading, TimePoint asked);
+  [[nodiscard]] RealServerCounters counters_of(const NatLayout::Server& server) const;
+  [[nodiscard]] NatReading::Count counted(const std::string& counter) const;
+  [[nodiscard]] const std::vector<NatReading::Client>& clients_in(const std::string& set) const;
 
   NatWorker& table_;
   std::optional<Conntrack> conntrack_;  // absent: cannot be read
   ForwardingTable desired_;
+  bool vips_on_loopback_ = false;
+  std::shared_ptr<const NatLayout> layout_ = std::make_shared<const NatLayout>();
   bool thorough_ = true;  // the next pass looks at untranslated connections too
   std::optional<Pass> current_;
   Pass last_;
-  NatReading reading_;
+  NatWorker::Reading reading_;  // the last that succeeded; null at first
   TimePoint reading_at_{};
   TimePoint next_reading_{};
   std::string trouble_;

@@ -6,10 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <set>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
@@ -29,8 +29,8 @@ struct NatReading {
     IpAddress address;
     std::chrono::milliseconds expires_in{};
   };
-  std::map<std::string, Count> counters;
-  std::map<std::string, std::vector<Client>> client_sets;
+  std::unordered_map<std::string, Count> counters;
+  std::unordered_map<std::string, std::vector<Client>> client_sets;
 };
 
 class NatReader {

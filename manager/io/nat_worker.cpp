@@ -100,7 +100,7 @@ void NatWorker::read_table() {
   loop_.post([this, alive = alive_, reading = std::move(reading)] {
     if (!*alive) return;
     const Read done = std::exchange(read_done_, {});
-    done(*reading);
+    done(reading);
   });
 }
 

@@ -19,7 +19,8 @@ namespace xlb {
 class NatWorker {
  public:
   using Applied = std::function<void(const Result<void>&)>;
-  using Read = std::function<void(const Result<NatReading>&)>;
+  using Reading = std::shared_ptr<const Result<NatReading>>;
+  using Read = std::function<void(const Reading&)>;
 
   // `applied` is told the outcome of each change. Nothing is called after destruction.
   NatWorker(EventLoop& loop, std::unique_ptr<NatTable> table, Applied applied);
