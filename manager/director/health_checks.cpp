@@ -65,6 +65,7 @@ void RealServerChecks::finished(Running& check, const ProbeResult& result) {
 
 void RealServerChecks::check_now() {
   for (const auto& check : checks_) {
+    if (check->has_slot) continue;  // it is about to start
     check->checker.check_now(loop_.now());
     schedule(*check);
   }
