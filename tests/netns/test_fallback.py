@@ -396,3 +396,28 @@ def test_with_the_address_on_the_loopback_interface(lab):
     for some in connections.values():
         for connection in some:
             connection.close()
+
+
+@pytest.mark.parametrize("sorry", ["10.10.0.1 80", "127.0.0.1 80"], ids=["own_address", "loopback_address"])
+def test_sorry_server_stands_in_and_is_counted(lab, sorry):
+    _, failing = webs(lab)
+    fields = dict(delay_loop=DELAY_LOOP, check=CHECK, real_servers=("n2",), service_extra=f"sorry_server {sorry}")
+    master, _ = start(lab, BOTH, **fields)
+    assert shared(lab, CLIENTS[:4]) == {"n2": 4}
+    failing.mode = Mode.ERROR_500
+    master.wait_real_server("10.10.0.2", "down", OUT_WITHIN)
+    wait_until(lambda: shared(lab, CLIENTS[:4]) == {"n1": 4}, 2, "the sorry server answers")
+    connection = lab.client.connect(CLIENTS[0])
+    connection.sendall(b"GET /quiet HTTP/1.0\r\n\r\n")
+    connection.recv(2)
+
+    def told():
+        entry = master.status()["virtual_servers"][0]["sorry_server"]
+        return entry["forward"] == "Local" and entry["active_connections"] == 1 and entry["packets"] > 4 * 4
+
+    wait_until(told, 5, "its connection and packets are told")
+    failing.mode = Mode.OK
+    master.wait_real_server("10.10.0.2", "up", BACK_WITHIN)
+    wait_until(lambda: shared(lab, CLIENTS[:4]) == {"n2": 4}, 2, "the real server answers again")
+    assert_alive([connection])  # what the sorry server began, it finishes
+    connection.close()
