@@ -78,7 +78,8 @@ class MappedArray {
     void* const memory =
         mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED) return fail_errno(errno, "cannot map the memory of {}", name);
-    // A script's fork would copy the page tables of half a gigabyte, and the loop would wait for it.
+    // A script's fork would copy the page tables of half a gigabyte, and the loop would wait for
+    // it.
     (void)madvise(memory, count * sizeof(T), MADV_DONTFORK);
     MappedArray result;
     result.elements_ = {static_cast<T*>(memory), count};
