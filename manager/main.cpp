@@ -13,6 +13,7 @@
 #include "core/diagnostic.h"
 #include "director/check_config.h"
 #include "director/director.h"
+#include "io/descriptors.h"
 #include "io/run_directory.h"
 
 namespace {
@@ -145,5 +146,6 @@ int main(int argc, char** argv) {
   if (const auto code = parse(argc, argv, arguments)) return *code;
   if (arguments.purge) return purge(arguments.run_directory);
   if (arguments.file.empty()) arguments.file = default_file();
+  if (!arguments.test) make_room_for_descriptors();
   return arguments.test ? check(arguments.file) : run(arguments);
 }

@@ -91,7 +91,7 @@ struct Status {
     uint64_t packets = 0;
   };
   struct Loop {
-    double max_lag_ms = 0;  // since start: how late the loop served a deadline
+    double max_lag_ms = 0;  // since it was ready: how late the loop served a deadline
   };
 
   std::string version;

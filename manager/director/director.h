@@ -206,7 +206,8 @@ class Director {
   EventLoop::Timer attach_timer_;
   EventLoop::Timer stop_timer_;
   EventLoop::Timer repair_timer_;
-  bool inspecting_ = false;  // the worker looks at the XDP links
+  bool measuring_lag_ = false;  // not of the start
+  bool inspecting_ = false;     // the worker looks at the XDP links
   TimePoint attach_deadline_{};
   bool attaching_ = true;  // until the neighbours are settled
   bool applied_ = false;

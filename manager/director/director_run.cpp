@@ -278,6 +278,8 @@ void Director::sweep() {
 void Director::second() {
   second_timer_.arm(loop_->now() + std::chrono::seconds(1));
   status_slot_.beat(loop_->now());
+  // Loading and attaching programs takes the kernel tens of milliseconds.
+  if (!attaching_ && !std::exchange(measuring_lag_, true)) loop_->restart_lag();
   forget_silent_directors();
   save_health();
   publish();

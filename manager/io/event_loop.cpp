@@ -74,7 +74,6 @@ struct EventLoop::Impl {
   bool in_handler = false;
   bool stopping = false;
   Duration max_lag{};
-  Duration recent_lag{};
 
   TimerQueue& queue(Urgency urgency) { return urgency == Urgency::urgent ? urgent : normal; }
 
@@ -118,9 +117,7 @@ struct EventLoop::Impl {
       if (found == timers.end() || found->second->when != when) continue;  // destroyed or re-armed
       const std::shared_ptr<TimerEntry> entry = found->second;
       disarm(id, *entry);
-      const Duration lag = TimePoint::clock::now() - when;
-      max_lag = std::max(max_lag, lag);
-      recent_lag = std::max(recent_lag, lag);
+      max_lag = std::max(max_lag, Duration(TimePoint::clock::now() - when));
       call(entry->handler);
     }
   }
@@ -304,8 +301,9 @@ void EventLoop::stop() {
 Duration EventLoop::max_lag() const {
   return impl_->max_lag;
 }
-Duration EventLoop::take_recent_lag() {
-  return std::exchange(impl_->recent_lag, Duration{});
+
+void EventLoop::restart_lag() {
+  impl_->max_lag = Duration{};
 }
 
 EventLoop::Watch::Watch(Watch&& other) noexcept

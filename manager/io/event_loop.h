@@ -77,9 +77,9 @@ class EventLoop {
   // Ends run() after the current handler; before run(), makes it return at once.
   void stop();
 
-  // The greatest lateness of a timer since start, and since the last call of take_recent_lag().
+  // The greatest lateness of a timer since start, or since restart_lag().
   [[nodiscard]] Duration max_lag() const;
-  [[nodiscard]] Duration take_recent_lag();
+  void restart_lag();
 
  private:
   EventLoop();

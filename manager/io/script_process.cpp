@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "io/descriptors.h"
+
 namespace xlb {
 namespace {
 
@@ -41,6 +43,7 @@ struct Preparation {
   std::vector<char*> shell_argv;  // for a file without an interpreter line
   std::vector<char*> environment;
   std::optional<Identity> identity;
+  rlimit descriptors{};
 };
 
 Result<gid_t> group_id(const std::string& name) {
@@ -129,6 +132,7 @@ Result<Preparation> prepare(const ScriptCommand& command) {
     if (is_kept(*variable)) result.environment.push_back(*variable);
   }
   result.environment.push_back(nullptr);
+  result.descriptors = inherited_descriptor_limit();
   return result;
 }
 
@@ -167,6 +171,7 @@ void reset_signals() {
     }
   }
   reset_signals();
+  (void)::setrlimit(RLIMIT_NOFILE, &preparation.descriptors);
   char* const* environment = preparation.environment.data();
   (void)::execve(preparation.path.c_str(), preparation.argv.data(), environment);
   if (errno == ENOEXEC) (void)::execve(shell_argv[0], shell_argv, environment);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "io/descriptors.h"
 
 namespace xlb {
 namespace {
@@ -100,6 +101,16 @@ TEST_CASE_FIXTURE(Fixture, "script: arguments arrive as they are, without a shel
   const std::string show = shell("show", "printf '<%s>' \"$@\" > " + path("out"));
   CHECK(outcome_of(command_of({show, "$HOME; false", "*", "", "a b"})).ok);
   CHECK(content("out") == "<$HOME; false><*><><a b>");
+}
+
+TEST_CASE_FIXTURE(Fixture, "script: it has as many descriptors as the daemon was started with") {
+  const auto before = inherited_descriptor_limit();
+  make_room_for_descriptors();
+  rlimit raised{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &raised) == 0);
+  CHECK(raised.rlim_cur >= before.rlim_cur);
+  CHECK(outcome_of(command_of({shell("limit", "ulimit -S -n >" + path("soft"))})).ok);
+  CHECK(content("soft") == std::to_string(before.rlim_cur) + "\n");
 }
 
 TEST_CASE_FIXTURE(Fixture, "script: a file without an interpreter line is run by /bin/sh") {
