@@ -58,11 +58,12 @@ class Scratch {
     if (auto set = (*opened)->set_mac(kLoopback, kDirector); !set) FAIL(set.error().text);
     return std::move(*opened);
   }
-  [[nodiscard]] std::vector<std::string> pins() const {
-    std::vector<std::string> result;
+  // A set: a listing of a bpffs may name an entry twice.
+  [[nodiscard]] std::set<std::string> pins() const {
+    std::set<std::string> result;
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(directory(), ignored)) {
-      if (!entry.path().has_extension()) result.push_back(entry.path().filename());  // the kernel's
+      if (!entry.path().has_extension()) result.insert(entry.path().filename());  // the kernel's
     }
     return result;
   }
