@@ -77,6 +77,8 @@ def test_balancing_nftables_table_is_written_again(lab):
     lab.n1.sysctl("net.ipv4.ip_forward", 0)
     wait_until(lambda: lab.n1.run("cat", "/proc/sys/net/ipv4/ip_forward").strip() == "1", SOON, "the host forwards again")
     assert served_by(lab) == {"n1", "n2"}
+    # The line is written after the deed.
+    wait_until(lambda: len(log.lines("again")) >= 2, SOON, "both repairs are logged")
     assert len(log.lines("again")) == 2
 
 
