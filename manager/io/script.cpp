@@ -1,11 +1,14 @@
 #include "io/script.h"
 
+#include <atomic>
 #include <csignal>
 #include <deque>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "io/script_process.h"
+#include "io/worker.h"
 
 namespace xlb {
 namespace {
@@ -23,6 +26,13 @@ struct Running {
   bool timed_out = false;
 };
 
+// The worker's while it is `begun`: looking up a user may ask a server, reading a program a disk.
+struct Start {
+  ScriptCommand command;
+  std::atomic<bool> begun = false;
+  std::optional<Result<ScriptProcess>> process;
+};
+
 struct Queue {
   std::deque<Job> jobs;  // the first one is running, or its end is being told
   std::unique_ptr<Running> running;
@@ -32,40 +42,39 @@ struct Queue {
 
 struct ScriptRunner::Impl : std::enable_shared_from_this<ScriptRunner::Impl> {
   Impl(EventLoop& event_loop, std::chrono::milliseconds kill_patience)
-      : loop(event_loop),
-        patience(kill_patience),
-        starter(event_loop.timer(EventLoop::Urgency::normal, [this] { start_next(); })) {}
+      : loop(event_loop), patience(kill_patience), worker(std::make_unique<Worker>(event_loop)) {}
 
   EventLoop& loop;
   const std::chrono::milliseconds patience;
   std::map<std::string, Queue, std::less<>> queues;  // only those with jobs
-  std::deque<std::string> to_start;                  // queues whose first job waits for its start
-  EventLoop::Timer starter;
+  std::deque<std::shared_ptr<Start>> starts;         // asked of the worker, not told yet
+  std::unique_ptr<Worker> worker;
   std::function<void()> became_idle;
   bool closed = false;  // the runner is gone: start nothing more
 
-  void start_soon(const std::string& name) {
-    to_start.push_back(name);
-    if (!starter.armed()) starter.arm(loop.now());
+  void start_first(const std::string& name) {
+    auto start = std::make_shared<Start>();
+    start->command = queues.at(name).jobs.front().command;
+    starts.push_back(start);
+    worker->run(
+        [start] {
+          start->begun = true;
+          start->process = start_script(start->command);
+        },
+        [this, start, name] {
+          starts.pop_front();
+          started(name, std::move(*start->process));
+        });
   }
 
-  // One a turn: a fork takes a good part of a millisecond, and others wait meanwhile.
-  void start_next() {
-    const std::string name = std::move(to_start.front());
-    to_start.pop_front();
-    if (!to_start.empty()) starter.arm(loop.now());
-    start(name);
-  }
-
-  void start(const std::string& name) {
+  void started(const std::string& name, Result<ScriptProcess> process) {
     Queue& queue = queues.at(name);
     const Job& job = queue.jobs.front();
     const auto failed = [&](const Error& error) {
       const std::string program =
           job.command.argv.empty() ? std::string("a script") : job.command.argv.front();
-      finish_later(name, {false, fmt::format("cannot run {}: {}", program, error.text)});
+      finish(name, {false, fmt::format("cannot run {}: {}", program, error.text)});
     };
-    auto process = start_script(job.command);
     if (!process) return failed(process.error());
     auto running = std::make_unique<Running>();
     running->process = std::move(process).value();
@@ -105,13 +114,6 @@ struct ScriptRunner::Impl : std::enable_shared_from_this<ScriptRunner::Impl> {
     finish(name, outcome);
   }
 
-  void finish_later(const std::string& name, Outcome outcome) {
-    loop.post([self = weak_from_this(), name, outcome = std::move(outcome)] {
-      const auto impl = self.lock();
-      if (impl != nullptr && !impl->closed) impl->finish(name, outcome);
-    });
-  }
-
   // `done` may call run() for this queue, or destroy the runner.
   void finish(const std::string& name, const Outcome& outcome) {
     const auto alive = shared_from_this();
@@ -120,7 +122,7 @@ struct ScriptRunner::Impl : std::enable_shared_from_this<ScriptRunner::Impl> {
     if (done) done(outcome);
     if (closed) return;
     queue->second.jobs.pop_front();
-    if (!queue->second.jobs.empty()) return start_soon(queue->first);
+    if (!queue->second.jobs.empty()) return start_first(queue->first);
     queues.erase(queue);
     if (!queues.empty() || !became_idle) return;
     const std::function<void()> handler = became_idle;  // which may destroy the runner
@@ -133,8 +135,10 @@ ScriptRunner::ScriptRunner(EventLoop& loop, std::chrono::milliseconds patience)
 
 ScriptRunner::~ScriptRunner() {
   impl_->closed = true;
-  for (const std::string& name : impl_->to_start)
-    (void)start_script(impl_->queues.at(name).jobs.front().command);
+  impl_->worker.reset();
+  for (const auto& start : impl_->starts) {
+    if (!start->begun) (void)start_script(start->command);
+  }
   impl_->queues.clear();
 }
 
@@ -142,7 +146,7 @@ void ScriptRunner::run(std::string_view queue, ScriptCommand command,
                        std::chrono::milliseconds timeout, Callback done) {
   const auto [place, added] = impl_->queues.try_emplace(std::string(queue));
   place->second.jobs.push_back({std::move(command), timeout, std::move(done)});
-  if (added) impl_->start_soon(place->first);
+  if (added) impl_->start_first(place->first);
 }
 
 bool ScriptRunner::idle() const {

@@ -4,6 +4,8 @@
 #include <grp.h>
 #include <linux/close_range.h>
 #include <pwd.h>
+#include <sched.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +13,8 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -136,24 +140,28 @@ Result<Preparation> prepare(const ScriptCommand& command) {
   return result;
 }
 
-[[noreturn]] void give_up(int report_fd, Step step) {
+// AddressSanitizer does not know the stack the child runs on: what runs there is not instrumented.
+[[noreturn, gnu::no_sanitize_address]] void give_up(int report_fd, Step step) {
   const Report report{step, errno};
   (void)!::write(report_fd, &report, sizeof report);
-  ::_exit(127);
+  (void)::syscall(SYS_exit_group, 127);
+  __builtin_unreachable();
 }
 
+// Handlers first: none of the daemon's may run here.
 void reset_signals() {
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
+  const std::array<unsigned long, 4>
+      standard{};  // the kernel's struct sigaction: SIG_DFL, no flags
   for (int signal = 1; signal < NSIG; ++signal)
-    (void)::sigaction(signal, &standard, nullptr);
-  sigset_t none;
-  sigemptyset(&none);
-  (void)::pthread_sigmask(SIG_SETMASK, &none, nullptr);
+    (void)::syscall(SYS_rt_sigaction, signal, standard.data(), nullptr, sizeof(unsigned long));
+  const unsigned long none = 0;
+  (void)::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
 }
 
-// In the child: async-signal-safe calls only.
-[[noreturn]] void become(const Preparation& preparation, char* const* shell_argv, int report_fd) {
+// In the child, which has this process's memory, and this thread's errno, until it is the script:
+// system calls only. Where libc keeps a record of its own, or changes every thread (the user), they
+// are made past it.
+[[noreturn, gnu::no_sanitize_address]] void become(const Preparation& preparation, int report_fd) {
   (void)::setpgid(0, 0);
   const int null = ::open("/dev/null", O_RDWR);
   if (null < 0 || ::dup2(null, STDIN_FILENO) < 0) give_up(report_fd, Step::descriptors);
@@ -165,8 +173,8 @@ void reset_signals() {
   }
   if (preparation.identity) {
     const Identity& identity = *preparation.identity;
-    if (::setgroups(identity.groups.size(), identity.groups.data()) != 0 ||
-        ::setgid(identity.group) != 0 || ::setuid(identity.user) != 0) {
+    if (::syscall(SYS_setgroups, identity.groups.size(), identity.groups.data()) != 0 ||
+        ::syscall(SYS_setgid, identity.group) != 0 || ::syscall(SYS_setuid, identity.user) != 0) {
       give_up(report_fd, Step::identity);
     }
   }
@@ -174,8 +182,49 @@ void reset_signals() {
   (void)::setrlimit(RLIMIT_NOFILE, &preparation.descriptors);
   char* const* environment = preparation.environment.data();
   (void)::execve(preparation.path.c_str(), preparation.argv.data(), environment);
+  char* const* shell_argv = preparation.shell_argv.data();
   if (errno == ENOEXEC) (void)::execve(shell_argv[0], shell_argv, environment);
   give_up(report_fd, Step::exec);
+}
+
+// ThreadSanitizer keeps books in the process' memory, which such a child would spoil.
+#if defined(__SANITIZE_THREAD__)
+constexpr int kMemory = 0;  // a copy
+#else
+constexpr int kMemory = CLONE_VM;
+#endif
+
+struct Child {
+  const Preparation& preparation;
+  int report_fd;
+};
+
+[[noreturn, gnu::no_sanitize_address]] int enter(void* given) {
+  const Child& child = *static_cast<const Child*>(given);
+  become(child.preparation, child.report_fd);
+}
+
+// Not fork(): copying the daemon's page tables, and then each page it writes to, would hold up all
+// its threads. Not posix_spawn(): it changes no user. This thread waits until the child has become
+// the script or given up, so the child's process group exists when this returns.
+Result<pid_t> start_child(Child child) {
+  constexpr size_t kStackBytes = 64 << 10;
+  const auto stack = std::make_unique_for_overwrite<std::byte[]>(kStackBytes);
+  // No handler of the daemon may run in the child.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  (void)::pthread_sigmask(SIG_BLOCK, &all, &before);
+  const int dumpable = ::prctl(PR_GET_DUMPABLE);
+  const pid_t pid =
+      ::clone(enter, stack.get() + kStackBytes, kMemory | CLONE_VFORK | SIGCHLD, &child);
+  const int code = errno;
+  // A change of user makes the memory undumpable, which keeps that user's debuggers out of ours;
+  // with the child gone from it, the daemon may leave cores again.
+  if (dumpable == 1) (void)::prctl(PR_SET_DUMPABLE, 1);
+  (void)::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) return fail_errno(code, "cannot start a process");
+  return pid;
 }
 
 std::string in_words(const Report& report) {
@@ -205,18 +254,9 @@ Result<ScriptProcess> start_script(const ScriptCommand& command) {
   process.report.reset(ends[0]);
   const UniqueFd report_end(ends[1]);
 
-  // No handler of the daemon may run in the child.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  (void)::pthread_sigmask(SIG_BLOCK, &all, &before);
-  process.pid = ::fork();
-  const int fork_errno = errno;
-  if (process.pid == 0) become(*prepared, prepared->shell_argv.data(), report_end.get());
-  (void)::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (process.pid < 0) return fail_errno(fork_errno, "cannot fork");
-
-  (void)::setpgid(process.pid, process.pid);  // whoever comes first: kill(-pid) must work at once
+  const auto child = start_child({*prepared, report_end.get()});
+  if (!child) return child.error();
+  process.pid = *child;
   // glibc 2.36 declares pidfd_open() without C linkage.
   process.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
   if (!process.pidfd.valid()) {

@@ -1,6 +1,6 @@
-// One script as a process: how it is started and what its end means in words. Between fork and exec
-// only async-signal-safe calls are made, so users, groups, paths and the environment are looked up
-// before.
+// One script as a process: how it is started and what its end means in words. Users, groups, paths
+// and the environment are looked up before the process exists: until it executes the script it can
+// do little.
 #pragma once
 
 #include <sys/types.h>
@@ -20,7 +20,8 @@ struct ScriptProcess {
 
 // Starts it in a process group of its own, in /, with stdin from /dev/null and stdout joined to the
 // daemon's stderr (so that the journal shows what a script says), default signal handling and no
-// other descriptor. Does not wait for the exec: collect() tells whether it succeeded.
+// other descriptor. Waits for the exec, thus for disks: not to be called on the loop.
+// collect_script() tells whether it succeeded.
 Result<ScriptProcess> start_script(const ScriptCommand& command);
 
 // For a process that has ended: frees its number and says how it ended.

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -217,8 +218,10 @@ TEST_CASE_FIXTURE(Fixture, "script: runs as its user") {
   REQUIRE(::chmod(path("out").c_str(), 0666) == 0);
   ScriptCommand command = command_of({shell("who", "id -un > " + path("out"))});
   command.user = user;
+  const int dumpable = ::prctl(PR_GET_DUMPABLE);
   CHECK(outcome_of(command).text == "exited 0");
   CHECK(content("out") == user + "\n");
+  CHECK(::prctl(PR_GET_DUMPABLE) == dumpable);  // the daemon may leave a core as before
 }
 
 TEST_CASE_FIXTURE(Fixture, "script: the end of one may start the next, or destroy the runner") {
@@ -235,6 +238,29 @@ TEST_CASE_FIXTURE(Fixture, "script: the end of one may start the next, or destro
   });
   REQUIRE(loop->run().ok());
   CHECK(order == std::vector<std::string>{"first", "second"});
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "script: those about to start when the runner goes away do start, once") {
+  REQUIRE(::mkfifo(path("started").c_str(), 0600) == 0);
+  const UniqueFd started(::open(path("started").c_str(), O_RDWR | O_CLOEXEC));
+  const std::string tell = shell("tell", "echo $1 >> " + path("started"));
+  for (const char* queue : {"1", "2", "3", "4"})
+    run(queue, command_of({tell, queue}));
+  run("1", command_of({tell, "queued"}));
+  runner.reset();
+  std::string text;
+  while (text.size() < 8) {
+    pollfd answer{started.get(), POLLIN, 0};
+    REQUIRE(::poll(&answer, 1, 10'000) == 1);
+    std::string more(64, '\0');
+    more.resize(static_cast<size_t>(std::max<ssize_t>(::read(started.get(), more.data(), 64), 0)));
+    text += more;
+  }
+  for (const char* line : {"1\n", "2\n", "3\n", "4\n"})
+    CHECK(text.find(line) != std::string::npos);
+  CHECK(text.size() == 8);
+  CHECK(outcomes.empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "script: one that runs when the runner goes away is left alone") {
