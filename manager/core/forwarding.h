@@ -28,12 +28,23 @@ struct NextHop {
   auto operator<=>(const NextHop&) const = default;
 };
 
+// How packets are wrapped for a real server that is not on a common link.
+struct Tunnel {
+  TunnelType type = TunnelType::ipip;
+  uint16_t port = 0;       // GUE: the UDP destination, host order
+  IpAddress source;        // of the outer header: this director's address towards the real server
+  unsigned mtu_bytes = 0;  // what the way there carries, outer headers included; 0: not known
+
+  auto operator<=>(const Tunnel&) const = default;
+};
+
 struct ForwardedRealServer {
   Endpoint endpoint;
   bool local = false;  // an address of this host: handed to the stack
   int weight = 1;
   Forwardable forwardable = Forwardable::no;
   std::optional<NextHop> next_hop;  // absent when local or not forwardable
+  std::optional<Tunnel> tunnel;     // absent: direct routing
 
   auto operator<=>(const ForwardedRealServer&) const = default;
 };
@@ -41,7 +52,11 @@ struct ForwardedRealServer {
 struct ForwardedVirtualServer {
   ServiceKey key;
   Scheduler scheduler = Scheduler::rr;
+  // Hash schedulers look at the client's port too (sh-port, mh-port).
+  bool hash_port = false;
+  bool one_packet = false;  // UDP (ops): every packet is scheduled anew
   std::optional<std::chrono::seconds> persistence_timeout;
+  uint8_t persistence_prefix = 128;  // bits of the client's address; IPv4: at most 32 count
   std::vector<ForwardedRealServer> real_servers;  // configuration order
   // Source MACs whose frames for this service were balanced already (other directors, and the other
   // real servers when this host is one itself): delivered to the local real server or dropped,
@@ -51,8 +66,18 @@ struct ForwardedVirtualServer {
   auto operator<=>(const ForwardedVirtualServer&) const = default;
 };
 
+// How long a flow is remembered after its last packet (IPVS's defaults).
+struct FlowTimeouts {
+  std::chrono::seconds tcp{900};
+  std::chrono::seconds tcp_fin{120};
+  std::chrono::seconds udp{300};
+
+  auto operator<=>(const FlowTimeouts&) const = default;
+};
+
 struct ForwardingTable {
   std::vector<ForwardedVirtualServer> virtual_servers;  // configuration order, unique keys
+  FlowTimeouts timeouts;
 
   auto operator<=>(const ForwardingTable&) const = default;
 };

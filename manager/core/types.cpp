@@ -68,15 +68,41 @@ std::string_view name_of(Protocol protocol) {
 }
 
 std::string_view name_of(Scheduler scheduler) {
-  return scheduler == Scheduler::rr ? "rr" : "wrr";
+  switch (scheduler) {
+    case Scheduler::rr:
+      return "rr";
+    case Scheduler::wrr:
+      return "wrr";
+    case Scheduler::lc:
+      return "lc";
+    case Scheduler::wlc:
+      return "wlc";
+    case Scheduler::sh:
+      return "sh";
+    case Scheduler::mh:
+      return "mh";
+    case Scheduler::dh:
+      return "dh";
+    case Scheduler::sed:
+      return "sed";
+    case Scheduler::nq:
+      return "nq";
+  }
+  return "";
 }
 
 std::string_view name_of(ForwardingMethod method) {
   switch (method) {
     case ForwardingMethod::direct_routing:
       return "DR";
+    case ForwardingMethod::tunnel:
+      return "TUN";
   }
   return "";
+}
+
+std::string_view name_of(TunnelType type) {
+  return type == TunnelType::ipip ? "ipip" : "gue";
 }
 
 std::string Endpoint::to_string() const {

@@ -80,7 +80,7 @@ struct Endpoint {
 // What identifies a virtual server.
 struct ServiceKey {
   IpAddress address;
-  uint16_t port = 0;  // host order
+  uint16_t port = 0;  // host order; 0: any port that has no virtual server of its own
   Protocol protocol = Protocol::tcp;
 
   [[nodiscard]] std::string to_string() const;  // "TCP 10.0.0.3:80"
@@ -96,14 +96,18 @@ struct PrefixedAddress {
   auto operator<=>(const PrefixedAddress&) const = default;
 };
 
-// IPVS's scheduler names (lvs_sched); only rr and wrr so far.
-enum class Scheduler : uint8_t { rr, wrr };
+// IPVS's scheduler names (lvs_sched).
+enum class Scheduler : uint8_t { rr, wrr, lc, wlc, sh, mh, dh, sed, nq };
 std::string_view name_of(Scheduler scheduler);
 
 // How a packet reaches the real server; "Local" and "Route" in ipvsadm's listing are both
 // direct_routing, told apart by whether the address is this host's own.
-enum class ForwardingMethod : uint8_t { direct_routing };
-std::string_view name_of(ForwardingMethod method);  // "DR"
+enum class ForwardingMethod : uint8_t { direct_routing, tunnel };
+std::string_view name_of(ForwardingMethod method);  // "DR", "TUN"
+
+// What a tunnel wraps packets in: IP in IP (RFC 2003, RFC 2473) or generic UDP encapsulation.
+enum class TunnelType : uint8_t { ipip, gue };
+std::string_view name_of(TunnelType type);  // "ipip", "gue"
 
 }  // namespace xlb
 
