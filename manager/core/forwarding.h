@@ -77,7 +77,7 @@ struct FlowTimeouts {
 
 struct ForwardingTable {
   std::vector<ForwardedVirtualServer> virtual_servers;  // configuration order, unique keys
-  FlowTimeouts timeouts;
+  FlowTimeouts timeouts{};
 
   auto operator<=>(const ForwardingTable&) const = default;
 };
