@@ -130,7 +130,9 @@ void add_tail(Json& document, const Status& status) {
   document["drops"] = array_of(status.drops, [](const Status::Drop& drop) {
     return Json{{"reason", drop.reason}, {"packets", drop.packets}};
   });
-  document["loop"] = Json{{"max_lag_ms", status.loop.max_lag_ms}};
+  document["loop"] = Json{{"max_lag_ms", status.loop.max_lag_ms},
+                          {"median_lag_ms", status.loop.median_lag_ms},
+                          {"p99_lag_ms", status.loop.p99_lag_ms}};
 }
 
 std::string text_of(const Json& value, int indent = -1) {

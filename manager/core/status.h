@@ -92,6 +92,8 @@ struct Status {
   };
   struct Loop {
     double max_lag_ms = 0;  // since it was ready: how late the loop served a deadline
+    double median_lag_ms = 0;
+    double p99_lag_ms = 0;
   };
 
   std::string version;

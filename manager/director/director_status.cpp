@@ -36,7 +36,10 @@ Status Director::build_status() {
     status.vrrp.push_back(instance->status());
   status.virtual_servers = services_->status(counters);
   if (fallback_) describe_fallback(status);
-  status.loop.max_lag_ms = std::chrono::duration<double, std::milli>(loop_->max_lag()).count();
+  const auto in_ms = [](Duration lag) {
+    return std::chrono::duration<double, std::milli>(lag).count();
+  };
+  status.loop = {in_ms(loop_->max_lag()), in_ms(loop_->lag_of(0.5)), in_ms(loop_->lag_of(0.99))};
 
   if (attaching_) {
     status.not_ready_reason = "starting";
