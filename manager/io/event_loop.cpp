@@ -122,6 +122,7 @@ struct EventLoop::Impl {
       due.push_back(*it);
     }
     for (const auto& [when, id] : due) {
+      if (urgency == Urgency::normal) serve_timers(Urgency::urgent);
       if (stopping) return;
       const auto found = timers.find(id);
       if (found == timers.end() || found->second->when != when) continue;  // destroyed or re-armed
