@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/version.h"
 #include "director/director.h"
 
 namespace xlb {
@@ -194,7 +195,7 @@ void Director::try_attach() {
   }
   publish();
   supervision_->ready();
-  log::notice("xlbd {} is running", XLB_VERSION);
+  log::notice("xlbd {} is running", kVersion);
 }
 
 void Director::save_health() {
