@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import pathlib
+import signal
 import sys
 import time
 
@@ -83,20 +84,25 @@ class Run:
         director.start()
         if not measure.supports_icmp(director):
             self.result["skipped"]["ICMP"] = "xlbd's program hands ICMP errors to the stack"
-        self.result["classes"] = self._bench.run(
-            measure.traffic_classes(director, self.result["skipped"], self._quick), measure.traffic_servers())
+        known, fresh = measure.traffic_classes(director, self.result["skipped"], self._quick)
+        servers = measure.traffic_servers()
+        self.result["classes"] = self._bench.run(known, servers)
+        self.result["flows_remembered"] = measure.remembered_flows(director, max(one.flows for one in known))
+        self.result["classes"] += self._bench.run(fresh, servers)
 
-    def _many_virtual_config(self, last_weights=None):
+    @staticmethod
+    def _virtual_servers_config(count, last_weights=None):
+        """Ten real servers each."""
         ten = [sites.real_server_address(number) for number in range(10)]
         return sites.head(1 << 18) + "".join(
             sites.service(sites.virtual_server_address(number), sites.TCP_PORT, "TCP", ten,
-                          last_weights if number == MANY - 1 else None) for number in range(MANY))
+                          last_weights if number == count - 1 else None) for number in range(count))
 
     def sizes(self):
         pair = [sites.real_server_address(0), sites.real_server_address(1)]
         thousand = [sites.real_server_address(number) for number in range(MANY)]
         one = self._director("one", sites.head(1 << 18) + sites.service(sites.VIP, sites.TCP_PORT, "TCP", pair))
-        virtual = self._director("virtual", self._many_virtual_config())
+        virtual = self._director("virtual", self._virtual_servers_config(MANY))
         real = self._director("real", sites.head(1 << 18) + sites.service(sites.VIP, sites.TCP_PORT, "TCP", thousand))
         real.permanent_neighbours(thousand[1:])
         for site in (one, virtual, real):
@@ -115,10 +121,11 @@ class Run:
             measure.live_classes(director, forward, dnat, (1 << 10, 1 << 17)), measure.traffic_servers())
 
     def times(self):
-        configs = (self._many_virtual_config(), self._many_virtual_config({sites.WATCHED_REAL_SERVER: 0}))
-        site = self._director("times", configs[0])
-        self.result["times"] = measure_times(site, configs, MANY, sites.virtual_server_address(MANY - 1),
-                                             2 if self._quick else 5)
+        self.result["times"] = []
+        for count in (1, MANY):
+            configs = [self._virtual_servers_config(count, weights) for weights in (None, {sites.WATCHED_REAL_SERVER: 0})]
+            site = self._director(f"times{count}", configs[0])
+            self.result["times"].append(measure_times(site, configs, count, 2 if self._quick else 5))
 
     def run(self, parts):
         for part in parts:
@@ -145,6 +152,7 @@ def main():
         parser.error(f"unknown part {', '.join(sorted(unknown))}")
     if os.geteuid() != 0:
         sys.exit("error: network namespaces and BPF programs need root")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with everything removed
     remove_leftovers()
     run = Run(arguments)
     try:

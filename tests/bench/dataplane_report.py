@@ -6,7 +6,7 @@ def _range(spread, digits=0):
 
 
 def _ratio(own, other):
-    return f"{own['median'] / other['median']:.2f}" if other and other["median"] > 0.5 else "-"
+    return f"{own['median'] / other['median']:.2f}" if other and other["median"] > 5 else "-"
 
 
 def _table(header, rows, markdown):
@@ -50,11 +50,10 @@ def _live(summaries):
     return ["Mpps, one CPU"] + [cell for summary in summaries for cell in (summary["class"], ": lru")], rows
 
 
-def _times(times):
-    rows = [["start until 1000 virtual servers x 10 real servers forward", _range(times["start_ms"])],
-            ["reload that changes one weight of them, until new connections obey",
-             _range(times["weight_change_by_reload_ms"], 1)]]
-    return ["ms"] + ["median (range)"], rows
+def _times(sizes):
+    rows = [[f"{size['virtual_servers']} x 10", _range(size["start_ms"]), _range(size["weight_change_by_reload_ms"], 1)]
+            for size in sizes]
+    return ["ms; virtual x real servers", "start until all forward", "reload until a changed weight counts"], rows
 
 
 _PARTS = {"classes": _classes, "sizes": _sizes, "live": _live, "times": _times}

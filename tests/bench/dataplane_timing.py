@@ -73,8 +73,9 @@ def _milliseconds(values):
             "high": round(1e3 * max(values), 1)}
 
 
-def measure_times(site, configs, servers, watched_server, repeats):
-    """`configs`: with the watched real server of `watched_server` at weight 1, and at weight 0."""
+def measure_times(site, configs, servers, repeats):
+    """`configs`: with the watched real server of the last virtual server at weight 1, and at weight 0."""
+    watched_server = sites.virtual_server_address(servers - 1)
     everywhere = frames.tcp(sites.virtual_server_address(0), sites.TCP_PORT, SYN).of_flows(1 << 12, servers=servers)
     starts = []
     for _ in range(repeats):
@@ -91,4 +92,4 @@ def measure_times(site, configs, servers, watched_server, repeats):
         # Clients of its own: its predecessors' have their connections already.
         stream = frames.tcp(watched_server, sites.TCP_PORT, SYN, frames.FIRST_FRESH_PORT + 1024 * number).of_flows(0)
         changes.append(_weight_time(site, stream, configs[0 if appears else 1], appears))
-    return {"start_ms": _milliseconds(starts), "weight_change_by_reload_ms": _milliseconds(changes)}
+    return {"virtual_servers": servers, "start_ms": _milliseconds(starts), "weight_change_by_reload_ms": _milliseconds(changes)}
