@@ -28,6 +28,9 @@ constexpr uint64_t kPostId = 2;
 constexpr uint64_t kSignalId = 3;
 constexpr uint64_t kFirstFreeId = 4;
 
+// Few: the timers that are due wait for all of their handlers.
+constexpr size_t kEventsPerTurn = 16;
+
 constexpr auto kLagStep = std::chrono::microseconds(100);
 constexpr size_t kLagSteps = 1000;
 
@@ -204,7 +207,7 @@ struct EventLoop::Impl {
 
   Result<void> turn() {
     if (auto set = set_timer_fd(); !set) return set;
-    std::array<epoll_event, 64> events{};
+    std::array<epoll_event, kEventsPerTurn> events{};
     const int count = ::epoll_wait(epoll.get(), events.data(), static_cast<int>(events.size()), -1);
     if (count < 0 && errno != EINTR) return fail_errno(errno, "cannot wait for events");
     for (int i = 0; i < count; ++i) {
