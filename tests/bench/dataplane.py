@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import pathlib
+import platform
 import signal
 import sys
 import time
@@ -34,6 +35,14 @@ def log(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def machine():
+    with open("/proc/cpuinfo", encoding="ascii") as file:
+        lines = [line.partition(":") for line in file]
+    facts = {name.strip(): value.strip() for name, _, value in lines}
+    return {"cpu": facts.get("model name", platform.machine()), "cpus": os.cpu_count(), "kernel": platform.release(),
+            "virtual": " in a virtual machine" if "hypervisor" in facts.get("flags", "").split() else ""}
+
+
 class Run:
     """One run: its directory, its sites, what it found. close() removes everything."""
 
@@ -43,7 +52,7 @@ class Run:
         self._prefix = f"xlbt-{os.getpid()}"
         self._sites = []
         self._bench = measure.Bench(arguments.rounds or (7 if arguments.quick else 21))
-        self.result = {"skipped": {}}
+        self.result = {"machine": machine(), "skipped": {}}
 
     @property
     def problems(self):

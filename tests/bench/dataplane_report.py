@@ -5,8 +5,9 @@ def _range(spread, digits=0):
     return f"{spread['median']:.{digits}f} ({spread['low']:.{digits}f}-{spread['high']:.{digits}f})"
 
 
-def _ratio(own, other):
-    return f"{own['median'] / other['median']:.2f}" if other and other["median"] > 5 else "-"
+def _ratio(own, other, least=0):
+    """None of what is less than `least`, which is noise."""
+    return f"{own['median'] / other['median']:.2f}" if other and other["median"] > least else "-"
 
 
 def _table(header, rows, markdown):
@@ -28,7 +29,7 @@ def _classes(summaries):
     for summary in summaries:
         subjects = _by_label(summary)
         xlb, lru = subjects["xlb"]["net_ns"], subjects.get("lru", {}).get("net_ns")
-        rows.append([summary["class"], _range(xlb), _range(lru) if lru else "-", _ratio(xlb, lru)])
+        rows.append([summary["class"], _range(xlb), _range(lru) if lru else "-", _ratio(xlb, lru, least=5)])
     return ["ns per packet, net", "xlb", "lru", "xlb : lru"], rows
 
 
@@ -60,6 +61,7 @@ _PARTS = {"classes": _classes, "sizes": _sizes, "live": _live, "times": _times}
 
 
 def text(result, markdown):
+    machine = "On {cpu}{virtual}, one of {cpus} CPUs, kernel {kernel}.\n".format(**result["machine"])
     tables = [_table(*part(result[name]), markdown) for name, part in _PARTS.items() if name in result]
     skipped = "".join(f"Not measured: {feature}: {reason}.\n" for feature, reason in result["skipped"].items())
-    return "\n".join(tables + ([skipped] if skipped else []))
+    return "\n".join([machine, *tables] + ([skipped] if skipped else []))
