@@ -143,6 +143,7 @@ class DnatSite(Site):
         self.attach_sink(self.namespace)
         self.namespace.ip("neigh", "replace", "10.30.0.2", "lladdr", NETWORK_MAC, "nud", "permanent", "dev", "eth0")
         self.namespace.ip("route", "add", "default", "via", "10.30.255.2")  # where clients are
+        self.namespace.ip("route", "add", "blackhole", f"{VIP}/32")  # what was not translated must not arrive
         self.namespace.sysctl("net.ipv4.ip_forward", 1)
         self.namespace.sysctl("net.ipv4.conf.all.rp_filter", 0)
         self.namespace.sysctl("net.ipv4.conf.eth0.rp_filter", 0)
