@@ -37,9 +37,6 @@ Services::Services(EventLoop& loop, ProbeContext& probes, NextHops& next_hops,
 
 void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers,
                          const FlowTimeouts& timeouts) {
-  HealthRecord::Verdicts known = verdicts();
-  known.merge(known_);  // our own are the newer ones
-  known_ = std::move(known);
   std::vector<VirtualServer> before = std::exchange(virtual_servers_, {});
   std::vector<ForwardedVirtualServer> rows = std::exchange(table_.virtual_servers, {});
   TimePoint start = loop_.now();
@@ -53,6 +50,7 @@ void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers
       virtual_servers_.push_back(keep(std::move(*existing), config));
       continue;
     }
+    if (existing != nullptr) collect(*existing, known_);
     VirtualServer service;
     service.config = config;
     for (const RealServerConfig& real_server : config.real_servers) {
@@ -68,7 +66,9 @@ void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers
     virtual_servers_.push_back(std::move(service));
   }
   for (const VirtualServer& gone : before) {
-    if (gone.quorum) gone.quorum->remove();
+    if (!gone.quorum) continue;
+    collect(gone, known_);
+    gone.quorum->remove();
   }
   table_.timeouts = timeouts;
   make_index();
@@ -142,13 +142,17 @@ void Services::check_finished(const ServiceKey& key, const Endpoint& endpoint,
 
 HealthRecord::Verdicts Services::verdicts() const {
   HealthRecord::Verdicts result;
-  for (const VirtualServer& service : virtual_servers_) {
-    for (const RealServer& real_server : service.real_servers) {
-      real_server.checks->collect(check_prefix(service.config.key, real_server.config.endpoint),
-                                  result);
-    }
-  }
+  for (const VirtualServer& service : virtual_servers_)
+    collect(service, result);
   return result;
+}
+
+void Services::collect(const VirtualServer& service, HealthRecord::Verdicts& verdicts) {
+  for (const RealServer& real_server : service.real_servers) {
+    if (real_server.config.checks.empty()) continue;
+    real_server.checks->collect(check_prefix(service.config.key, real_server.config.endpoint),
+                                verdicts);
+  }
 }
 
 void Services::check_all_now() {

@@ -73,6 +73,7 @@ class Services {
                                    const RealServerConfig& config, std::vector<RealServer>& before,
                                    TimePoint& start);
   void start_checks(const ServiceKey& key, RealServer& real_server, TimePoint start);
+  static void collect(const VirtualServer& service, HealthRecord::Verdicts& verdicts);
   [[nodiscard]] VirtualServer keep(VirtualServer&& service, const VirtualServerConfig& config);
   void make_index();
   void check_finished(const ServiceKey& key, const Endpoint& endpoint, const CheckConfig& check,
