@@ -35,6 +35,8 @@ const StatusView kServices{"", "virtual and real servers, as ipvsadm -L -n", sho
 const StatusView kStatusViews[] = {
     {"stats", "connections, packets and bytes, as ipvsadm -L -n --stats", show::stats_table,
      show::stats_document},
+    {"rate", "the same in a second, over the last seconds, as ipvsadm -L -n --rate",
+     show::rate_table, show::rate_document},
     {"vrrp", "virtual routers and who is master", show::vrrp_table, show::vrrp_document},
     {"checks", "health checks and their last results", show::checks_table, show::checks_document},
     {"neighbours", "real servers' MAC addresses", show::neighbours_table,

@@ -10,9 +10,10 @@ namespace xlb::show {
 
 using Json = nlohmann::ordered_json;
 
-// Tables made of the /v1/status document. Like `ipvsadm -L -n` and `-L -n --stats`:
+// Tables made of the /v1/status document. Like `ipvsadm -L -n`, with `--stats` and `--rate`:
 std::string services_table(const Json& status);
 std::string stats_table(const Json& status);
+std::string rate_table(const Json& status);
 // and the others, with columns as wide as their content.
 std::string vrrp_table(const Json& status);
 std::string checks_table(const Json& status);
@@ -21,6 +22,7 @@ std::string drops_table(const Json& status);
 
 // The part of the /v1/status document that each of these shows, for --json (docs/status.md).
 Json stats_document(const Json& status);
+Json rate_document(const Json& status);
 Json vrrp_document(const Json& status);
 Json checks_document(const Json& status);
 Json neighbours_document(const Json& status);

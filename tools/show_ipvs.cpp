@@ -1,6 +1,8 @@
 // The listings that have a counterpart in ipvsadm, in its layout.
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "show_format.h"
 #include "show_text.h"
 
@@ -61,6 +63,29 @@ std::string stats_row(std::string_view name, const Json& object) {
                      large_number(number(object, "bytes")), large_number(0));
 }
 
+// OutPPS and OutBPS are 0 for the same reason.
+std::string rate_row(std::string_view name, const Json& object) {
+  const Json& rates = object.at("rates");
+  const auto whole = [&](const char* rate) {
+    return large_number(static_cast<uint64_t>(std::llround(rates.at(rate).get<double>())));
+  };
+  return fmt::format("{:<33}{}{}{}{}{}\n", name, whole("connections_per_s"), whole("packets_per_s"),
+                     large_number(0), whole("bytes_per_s"), large_number(0));
+}
+
+// A row for each virtual server and each of its real servers.
+template <typename Row>
+std::string rows(const Json& status, Row row) {
+  std::string result;
+  for (const Json& service : status.at("virtual_servers")) {
+    result +=
+        row(fmt::format("{:<4} {}", text(service, "protocol"), endpoint(service, "")), service);
+    for (const Json& real_server : servers_of(service))
+      result += row("  -> " + endpoint(real_server, ""), real_server);
+  }
+  return result;
+}
+
 std::string expiry(const Json& item) {
   const uint64_t seconds = number(item, "expires_in_s");
   return fmt::format("{:02}:{:02}", seconds / 60, seconds % 60);
@@ -90,17 +115,17 @@ std::string services_table(const Json& status) {
 }
 
 std::string stats_table(const Json& status) {
-  std::string result = title(status);
-  result += "Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes\n";
-  result += "  -> RemoteAddress:Port\n";
-  for (const Json& service : status.at("virtual_servers")) {
-    result += stats_row(fmt::format("{:<4} {}", text(service, "protocol"), endpoint(service, "")),
-                        service);
-    for (const Json& real_server : servers_of(service)) {
-      result += stats_row("  -> " + endpoint(real_server, ""), real_server);
-    }
-  }
-  return result;
+  return title(status) +
+         "Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes\n"
+         "  -> RemoteAddress:Port\n" +
+         rows(status, stats_row);
+}
+
+std::string rate_table(const Json& status) {
+  return title(status) +
+         "Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS\n"
+         "  -> RemoteAddress:Port\n" +
+         rows(status, rate_row);
 }
 
 std::string connections_header() {

@@ -53,6 +53,26 @@ void copy(const Json& from, Json& to, std::initializer_list<const char*> names) 
     to[name] = from.at(name);
 }
 
+// Virtual servers and their real servers, who they are and these members.
+Json servers_document(const Json& status, std::initializer_list<const char*> members) {
+  Json result = headed(status);
+  Json& services = result["virtual_servers"] = Json::array();
+  for (const Json& service : status.at("virtual_servers")) {
+    Json item;
+    copy(service, item, {"address", "port", "protocol"});
+    copy(service, item, members);
+    Json& real_servers = item["real_servers"] = Json::array();
+    for (const Json& real_server : service.at("real_servers")) {
+      Json own;
+      copy(real_server, own, {"address", "port"});
+      copy(real_server, own, members);
+      real_servers.push_back(std::move(own));
+    }
+    services.push_back(std::move(item));
+  }
+  return result;
+}
+
 std::string joined(const Json& texts) {
   std::string result;
   for (const Json& item : texts) {
@@ -128,20 +148,11 @@ std::string drops_table(const Json& status) {
 }
 
 Json stats_document(const Json& status) {
-  Json result = headed(status);
-  Json& services = result["virtual_servers"] = Json::array();
-  for (const Json& service : status.at("virtual_servers")) {
-    Json item;
-    copy(service, item, {"address", "port", "protocol", "packets", "bytes", "connections"});
-    Json& real_servers = item["real_servers"] = Json::array();
-    for (const Json& real_server : service.at("real_servers")) {
-      Json counted;
-      copy(real_server, counted, {"address", "port", "packets", "bytes", "connections"});
-      real_servers.push_back(std::move(counted));
-    }
-    services.push_back(std::move(item));
-  }
-  return result;
+  return servers_document(status, {"packets", "bytes", "connections"});
+}
+
+Json rate_document(const Json& status) {
+  return servers_document(status, {"rates"});
 }
 
 Json vrrp_document(const Json& status) {

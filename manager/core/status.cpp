@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace xlb {
@@ -23,6 +24,17 @@ void add_traffic(Json& object, const Traffic& traffic) {
   object["packets"] = traffic.packets;
   object["bytes"] = traffic.bytes;
   object["connections"] = traffic.connections;
+}
+
+// To a hundredth: the rest is noise.
+double rounded(double rate) {
+  return std::round(rate * 100) / 100;
+}
+
+Json json_of(const Rates& rates) {
+  return Json{{"connections_per_s", rounded(rates.connections_per_s)},
+              {"packets_per_s", rounded(rates.packets_per_s)},
+              {"bytes_per_s", rounded(rates.bytes_per_s)}};
 }
 
 Json json_of(const Status::Interface& interface) {
@@ -76,6 +88,7 @@ Json json_of(const Status::RealServer& real_server) {
   result["inactive_connections"] = real_server.inactive_connections;
   result["persistent_clients"] = real_server.persistent_clients;
   add_traffic(result, real_server.traffic);
+  result["rates"] = json_of(real_server.rates);
   result["checks"] = array_of(real_server.checks, [](auto& check) { return json_of(check); });
   return result;
 }
@@ -99,6 +112,7 @@ Json head_of(const Status::VirtualServer& virtual_server) {
                           {"weight", quorum.weight},
                           {"met", quorum.met}};
   add_traffic(result, virtual_server.traffic);
+  result["rates"] = json_of(virtual_server.rates);
   return result;
 }
 

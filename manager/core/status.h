@@ -21,6 +21,13 @@ struct Traffic {
   uint64_t connections = 0;
 };
 
+// Over the last seconds; core/rate_estimator.h.
+struct Rates {
+  double connections_per_s = 0;
+  double packets_per_s = 0;
+  double bytes_per_s = 0;
+};
+
 struct Status {
   struct Interface {
     std::string name;
@@ -67,6 +74,7 @@ struct Status {
     uint64_t inactive_connections = 0;
     uint64_t persistent_clients = 0;
     Traffic traffic;
+    Rates rates;
     std::vector<Check> checks;
   };
   struct Quorum {
@@ -86,6 +94,7 @@ struct Status {
     std::string state;            // "up", "down", "sorry"
     Quorum quorum;
     Traffic traffic;  // every packet that matched, also those no real server could take
+    Rates rates;
     std::vector<RealServer> real_servers;
     std::optional<RealServer> sorry_server;  // while it is in use, and no real server besides
   };

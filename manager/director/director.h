@@ -21,6 +21,7 @@
 #include "core/config.h"
 #include "core/diagnostic.h"
 #include "core/forwarding.h"
+#include "core/rate_estimator.h"
 #include "core/status.h"
 #include "director/next_hops.h"
 #include "director/services.h"
@@ -193,6 +194,7 @@ class Director {
   std::vector<std::unique_ptr<VrrpInstance>> instances_;
   std::map<IpAddress, TimePoint> heard_directors_;  // senders of valid adverts, last heard when
   std::vector<Interface> interfaces_;
+  RateEstimator rates_;
   StatusSlot status_slot_;
   std::unique_ptr<StatusServer> status_server_;
   std::unique_ptr<ControlServer> control_;

@@ -37,6 +37,7 @@ Status Director::build_status() {
   for (const auto& instance : instances_)
     status.vrrp.push_back(instance->status());
   status.virtual_servers = services_->status(counters);
+  rates_.estimate(status.virtual_servers, loop_->now());
   if (fallback_) describe_fallback(status);
   const auto in_ms = [](Duration lag) {
     return std::chrono::duration<double, std::milli>(lag).count();

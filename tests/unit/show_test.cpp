@@ -117,6 +117,27 @@ TEST_CASE("xlbctl show stats is ipvsadm -L -n --stats but for its first line") {
         "  -> 10.20.0.12:80                       0        0        0        0        0\n");
 }
 
+TEST_CASE("xlbctl show rate is ipvsadm -L -n --rate but for its first line") {
+  Status status = example();
+  auto& service = status.virtual_servers[0];
+  service.rates = {1.2, 4.49, 276};
+  service.real_servers[0].rates = {0.49, 1, 73.1};
+  service.real_servers[1].rates = {0.5, 3.49, 202.9};
+  CHECK(show::rate_table(document(status)) ==
+        "xlb 0.1.0 (flow table 1048576)\n"
+        "Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS\n"
+        "  -> RemoteAddress:Port\n"
+        "TCP  10.20.0.100:80                      1        4        0      276        0\n"
+        "  -> 10.20.0.11:80                       0        1        0       73        0\n"
+        "  -> 10.20.0.12:80                       1        3        0      203        0\n"
+        "UDP  10.20.0.100:80                      0        0        0        0        0\n"
+        "  -> 10.20.0.11:80                       0        0        0        0        0\n"
+        "  -> 10.20.0.12:80                       0        0        0        0        0\n");
+  const Json rates = show::rate_document(document(status));
+  CHECK(rates["virtual_servers"][0]["rates"]["packets_per_s"] == 4.49);
+  CHECK(rates["virtual_servers"][0]["real_servers"][1]["rates"]["bytes_per_s"] == 202.9);
+}
+
 TEST_CASE("large counters keep their columns") {
   Status status = example();
   status.virtual_servers.pop_back();

@@ -43,6 +43,7 @@ Status example() {
   virtual_server.persistence_timeout_s = 50;
   virtual_server.state = "up";
   virtual_server.traffic = {31, 1860, 5};
+  virtual_server.rates = {0.126, 4, 276};
   virtual_server.real_servers.push_back(real_server);
   status.virtual_servers.push_back(virtual_server);
   status.drops.push_back({"drop_ttl", 2});
@@ -74,13 +75,15 @@ TEST_CASE("the status document has its documented members, in order") {
   CHECK(names(virtual_server) == Names{"address", "port", "protocol", "scheduler", "forwarding",
                                        "hash_port", "one_packet", "persistence_timeout_s",
                                        "persistence_prefix", "state", "quorum", "packets", "bytes",
-                                       "connections", "real_servers", "sorry_server"});
+                                       "connections", "rates", "real_servers", "sorry_server"});
   CHECK(names(virtual_server["quorum"]) == Names{"needed", "hysteresis", "weight", "met"});
   CHECK(virtual_server["sorry_server"].is_null());
   CHECK(names(virtual_server["real_servers"][0]) ==
         Names{"address", "port", "forward", "weight", "state", "reason", "mac",
               "active_connections", "inactive_connections", "persistent_clients", "packets",
-              "bytes", "connections", "checks"});
+              "bytes", "connections", "rates", "checks"});
+  CHECK(names(virtual_server["rates"]) ==
+        Names{"connections_per_s", "packets_per_s", "bytes_per_s"});
 }
 
 TEST_CASE("the status document carries the values") {
@@ -94,6 +97,8 @@ TEST_CASE("the status document carries the values") {
   CHECK(virtual_server["protocol"] == "TCP");
   CHECK(virtual_server["persistence_timeout_s"] == 50);
   CHECK(virtual_server["bytes"] == 1860);
+  CHECK(virtual_server["rates"]["connections_per_s"] == 0.13);
+  CHECK(virtual_server["rates"]["bytes_per_s"] == 276);
   CHECK(virtual_server["real_servers"][0]["inactive_connections"] == 4);
   CHECK(virtual_server["real_servers"][0]["checks"][0]["last_at"].is_null());
 }
