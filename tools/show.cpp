@@ -41,6 +41,7 @@ const StatusView kStatusViews[] = {
     {"checks", "health checks and their last results", show::checks_table, show::checks_document},
     {"neighbours", "real servers' MAC addresses", show::neighbours_table,
      show::neighbours_document},
+    {"maps", "the data plane's tables: how full, how large", show::maps_table, show::maps_document},
     {"drops", "packets by the reason they were not forwarded", show::drops_table,
      show::drops_document},
 };

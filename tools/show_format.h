@@ -18,6 +18,7 @@ std::string rate_table(const Json& status);
 std::string vrrp_table(const Json& status);
 std::string checks_table(const Json& status);
 std::string neighbours_table(const Json& status);
+std::string maps_table(const Json& status);
 std::string drops_table(const Json& status);
 
 // The part of the /v1/status document that each of these shows, for --json (docs/status.md).
@@ -26,6 +27,7 @@ Json rate_document(const Json& status);
 Json vrrp_document(const Json& status);
 Json checks_document(const Json& status);
 Json neighbours_document(const Json& status);
+Json maps_document(const Json& status);
 Json drops_document(const Json& status);
 
 // Listings that arrive item by item; like `ipvsadm -L -n -c`.

@@ -73,6 +73,19 @@ Json servers_document(const Json& status, std::initializer_list<const char*> mem
   return result;
 }
 
+// "-" for what is not known.
+std::string count_or_dash(const Json& number) {
+  return number.is_null() ? "-" : std::to_string(number.get<uint64_t>());
+}
+
+// Half a mebibyte and more in mebibytes, so that a column is read at a glance.
+std::string memory(const Json& bytes) {
+  if (bytes.is_null()) return "-";
+  const auto count = bytes.get<uint64_t>();
+  if (count >= 1 << 19) return fmt::format("{:.1f} MiB", static_cast<double>(count) / (1 << 20));
+  return fmt::format("{:.1f} KiB", static_cast<double>(count) / (1 << 10));
+}
+
 std::string joined(const Json& texts) {
   std::string result;
   for (const Json& item : texts) {
@@ -139,6 +152,15 @@ std::string neighbours_table(const Json& status) {
   return table(rows);
 }
 
+std::string maps_table(const Json& status) {
+  std::vector<Row> rows{{"Table", "Used", "Size", "Memory"}};
+  for (const Json& map : status.at("maps")) {
+    rows.push_back({text(map, "name"), count_or_dash(map.at("used")), count_or_dash(map.at("size")),
+                    memory(map.at("memory_bytes"))});
+  }
+  return table(rows);
+}
+
 std::string drops_table(const Json& status) {
   std::vector<Row> rows{{"Reason", "Packets"}};
   for (const Json& drop : status.at("drops")) {
@@ -196,6 +218,12 @@ Json neighbours_document(const Json& status) {
                                                  : "unresolved"}});
     }
   }
+  return result;
+}
+
+Json maps_document(const Json& status) {
+  Json result = headed(status);
+  result["maps"] = status.at("maps");
   return result;
 }
 

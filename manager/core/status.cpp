@@ -42,6 +42,17 @@ Json json_of(const Status::Interface& interface) {
       {"interface", interface.name}, {"mode", interface.mode}, {"reason", interface.reason}};
 }
 
+Json or_null(const std::optional<uint64_t>& number) {
+  return number ? Json(*number) : Json(nullptr);
+}
+
+Json json_of(const Status::Table& table) {
+  return Json{{"name", table.name},
+              {"used", or_null(table.used)},
+              {"size", or_null(table.size)},
+              {"memory_bytes", or_null(table.memory_bytes)}};
+}
+
 Json json_of(const Status::Vrrp& vrrp) {
   Json result;
   result["instance"] = vrrp.instance;
@@ -147,6 +158,7 @@ void add_tail(Json& document, const Status& status) {
   document["drops"] = array_of(status.drops, [](const Status::Drop& drop) {
     return Json{{"reason", drop.reason}, {"packets", drop.packets}};
   });
+  document["maps"] = array_of(status.tables, [](auto& table) { return json_of(table); });
   document["loop"] = Json{{"max_lag_ms", status.loop.max_lag_ms},
                           {"median_lag_ms", status.loop.median_lag_ms},
                           {"p99_lag_ms", status.loop.p99_lag_ms}};

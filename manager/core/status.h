@@ -102,6 +102,13 @@ struct Status {
     std::string reason;
     uint64_t packets = 0;
   };
+  // A table of the data plane; what is not known, or has no bound, is absent.
+  struct Table {
+    std::string name;
+    std::optional<uint64_t> used;
+    std::optional<uint64_t> size;
+    std::optional<uint64_t> memory_bytes;
+  };
   struct Loop {
     double max_lag_ms = 0;  // since it was ready: how late the loop served a deadline
     double median_lag_ms = 0;
@@ -119,6 +126,7 @@ struct Status {
   std::vector<Vrrp> vrrp;
   std::vector<VirtualServer> virtual_servers;
   std::vector<Drop> drops;  // every reason, also those at zero
+  std::vector<Table> tables;
   Loop loop;
 };
 

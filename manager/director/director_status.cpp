@@ -28,6 +28,7 @@ Status Director::build_status() {
       balancer() != nullptr ? balancer()->counters() : DataplaneCounters{};
   status.flows = counters.flows;
   status.drops = counters.drops;
+  if (balancer() != nullptr) status.tables = balancer()->tables();
   if (dataplane_ && !fallback_) {
     for (const Interface& interface : interfaces_) {
       status.dataplane.push_back(

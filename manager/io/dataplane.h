@@ -73,6 +73,8 @@ class Dataplane {
   virtual bool sweep_step(TimePoint now) = 0;
 
   virtual DataplaneCounters counters() = 0;
+  // How full its tables are, always in the same order. Cheap: asked with every status.
+  virtual std::vector<Status::Table> tables() { return {}; }
 
   // Visits at most `limit` entries that are not expired, from `cursor` on; returns the cursor to go
   // on from, 0 at the end.

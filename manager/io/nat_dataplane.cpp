@@ -158,6 +158,19 @@ DataplaneCounters NatDataplane::counters() {
   return result;
 }
 
+// Connection tracking and nftables share their memory with others and bound it elsewhere.
+std::vector<Status::Table> NatDataplane::tables() {
+  uint64_t clients = 0;
+  if (reading_ != nullptr) {
+    for (const auto& [name, members] : (*reading_)->client_sets)
+      clients += members.size();
+  }
+  return {{"flows", last_.connections.size(), {}, {}},
+          {"persistence", clients, {}, {}},
+          {"virtual_servers", layout_->services().size(), {}, {}},
+          {"real_servers", layout_->servers().size(), {}, {}}};
+}
+
 uint64_t NatDataplane::visit_connections(uint64_t cursor, size_t limit, TimePoint now,
                                          const std::function<void(const Connection&)>& visit) {
   const auto& connections = last_.connections;

@@ -28,6 +28,7 @@ class NatDataplane : public Dataplane {
   Result<void> apply(const ForwardingTable& desired) override;
   bool sweep_step(TimePoint now) override;
   DataplaneCounters counters() override;
+  std::vector<Status::Table> tables() override;
   // From the last sweep and the last reading.
   uint64_t visit_connections(uint64_t cursor, size_t limit, TimePoint now,
                              const std::function<void(const Connection&)>& visit) override;

@@ -56,6 +56,7 @@ class XdpDataplane : public Dataplane {
   Result<void> apply(const ForwardingTable& desired) override;
   bool sweep_step(TimePoint now) override;
   DataplaneCounters counters() override;
+  std::vector<Status::Table> tables() override;  // xdp_tables.cpp
   uint64_t visit_connections(uint64_t cursor, size_t limit, TimePoint now,
                              const std::function<void(const Connection&)>& visit) override;
   uint64_t visit_persistence(uint64_t cursor, size_t limit, TimePoint now,
@@ -83,6 +84,7 @@ class XdpDataplane : public Dataplane {
   FlowTable flows_;
   BpfMap<uint32_t, xlb_interface> interfaces_;
   BpfMap<uint32_t, uint32_t> ports_;
+  std::vector<Status::Table> table_sizes_;  // of tables(), from its first call on
   std::string adoption_;
   bool taken_over_ = false;
   ForwardingTable applied_;

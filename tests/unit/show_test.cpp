@@ -263,6 +263,17 @@ TEST_CASE("xlbctl show neighbours and drops") {
         "malformed  0\n");
 }
 
+TEST_CASE("xlbctl show maps lists the data plane's tables") {
+  Status status;
+  status.tables = {{"flows", 12, 1048576, 16777216}, {"slots", {}, 4096, 65536}, {"x", 1, {}, {}}};
+  CHECK(show::maps_table(document(status)) ==
+        "Table  Used  Size     Memory\n"
+        "flows  12    1048576  16.0 MiB\n"
+        "slots  -     4096     64.0 KiB\n"
+        "x      1     -        -\n");
+  CHECK(show::maps_document(document(status))["maps"][1]["used"].is_null());
+}
+
 TEST_CASE("an empty status makes empty tables") {
   const Json status = document({});
   CHECK(show::vrrp_table(status).find('\n') == show::vrrp_table(status).size() - 1);

@@ -47,6 +47,7 @@ Status example() {
   virtual_server.real_servers.push_back(real_server);
   status.virtual_servers.push_back(virtual_server);
   status.drops.push_back({"drop_ttl", 2});
+  status.tables.push_back({"flows", 7, 1048576, {}});
   return status;
 }
 
@@ -65,7 +66,8 @@ TEST_CASE("the status document has its documented members, in order") {
   const Json document = Json::parse(to_json(example()));
   CHECK(names(document) == Names{"version", "generated_at", "ready", "not_ready_reason", "warnings",
                                  "flow_table", "dataplane", "vrrp", "virtual_servers", "drops",
-                                 "loop"});
+                                 "maps", "loop"});
+  CHECK(names(document["maps"][0]) == Names{"name", "used", "size", "memory_bytes"});
   CHECK(names(document["dataplane"][0]) == Names{"interface", "mode", "reason"});
   CHECK(names(document["vrrp"][0]) ==
         Names{"instance", "state", "reason", "priority", "virtual_router_id", "interface",
@@ -112,6 +114,8 @@ TEST_CASE("a virtual server without persistence says 0, empty lists are arrays")
   CHECK(document["virtual_servers"][0]["persistence_timeout_s"] == 0);
   CHECK(document["virtual_servers"][0]["real_servers"] == Json::array());
   CHECK(document["vrrp"] == Json::array());
+  CHECK(document["maps"][0]["used"] == 7);
+  CHECK(document["maps"][0]["memory_bytes"].is_null());
   CHECK(document["warnings"] == Json::array());
 }
 
