@@ -24,24 +24,51 @@ static inline __attribute__((always_inline)) __u64 xlb_hash(__u64 key, __u64 see
 
 /* Buckets in a table are a power of two: bucket = xlb_hash(key, seed) & (buckets - 1). */
 
-/* How long a flow is remembered after its last packet. */
-static inline __attribute__((always_inline)) __u32 xlb_flow_timeout_s(__u32 state)
+/* IPv6: the client's address (as loaded, two words) and port as 48 bits of a flow or client key.
+ * Two clients of a service that meet in all of them, one pair in 2^48, share their real server. */
+static inline __attribute__((always_inline)) __u64
+xlb_flow_key_v6(__u64 address_high, __u64 address_low, __u16 port, __u16 service_id, __u64 seed)
 {
-	switch (state) {
-	case XLB_FLOW_SYN_RECV:
-		return XLB_SYN_RECV_TIMEOUT_S;
-	case XLB_FLOW_ESTABLISHED:
-		return XLB_ESTABLISHED_TIMEOUT_S;
-	case XLB_FLOW_FIN_WAIT:
-		return XLB_FIN_WAIT_TIMEOUT_S;
-	case XLB_FLOW_CLOSE:
-		return XLB_CLOSE_TIMEOUT_S;
-	case XLB_FLOW_UDP:
-		return XLB_UDP_TIMEOUT_S;
-	default:
-		return 0;
-	}
+	__u64 hash = xlb_hash(address_low ^ (__u64)port << 32, xlb_hash(address_high, seed));
+
+	/* A free entry's key is 0; an id never is. */
+	return (hash >> 16) | (__u64)service_id << 48;
 }
+
+/* ---- the virtual servers' places ---- */
+
+/* A key as one word, the address folded; not keyed: nobody but the administrator chooses them. */
+static inline __attribute__((always_inline)) __u64 xlb_service_hash(__u64 address_high,
+								    __u64 address_low, __u32 kind)
+{
+	__u64 hash = address_low ^ (__u64)kind << 32 ^ address_high * 0x9e3779b97f4a7c15ULL;
+
+	hash ^= hash >> 32;
+	hash *= 0xff51afd7ed558ccdULL;
+	return hash ^ hash >> 29;
+}
+
+/* The word of xlb_service_displacements that a key's hash goes by, and the place in xlb_services
+ * that it leads to. */
+static inline __attribute__((always_inline)) __u32 xlb_service_bucket(__u64 hash)
+{
+	return (__u32)hash & (XLB_SERVICE_BUCKETS - 1);
+}
+
+static inline __attribute__((always_inline)) __u32 xlb_service_place(__u64 hash, __u32 displacement)
+{
+	return ((__u32)(hash >> 32) + displacement * ((__u32)(hash >> 13) | 1)) &
+	       (XLB_SERVICE_SLOTS - 1);
+}
+
+/* Which bit of xlb_peer_filter a MAC address has: `low` its last four bytes as loaded. Word: / 64.
+ */
+static inline __attribute__((always_inline)) __u32 xlb_peer_bit(__u32 low)
+{
+	return (low * 0x9e3779b1U) >> 16;
+}
+
+/* ---- expiry; `timeout_s` is xlb_settings.timeout_s ---- */
 
 /* Seconds since `then`; 0 when it lies ahead: the two sides read the clock at slightly different
  * times. */
@@ -53,9 +80,11 @@ static inline __attribute__((always_inline)) __u32 xlb_age(__u32 now_s, __u32 th
 }
 
 /* A value of 0 (being replaced) has state 0: expired for everybody who only reads. */
-static inline __attribute__((always_inline)) int xlb_flow_expired(__u64 value, __u32 now_s)
+static inline __attribute__((always_inline)) int xlb_flow_expired(__u64 value, __u32 now_s,
+								  const __u32 *timeout_s)
 {
-	return xlb_age(now_s, XLB_FLOW_SECOND(value)) > xlb_flow_timeout_s(XLB_FLOW_STATE(value)) ||
+	return xlb_age(now_s, XLB_FLOW_SECOND(value)) >
+		       timeout_s[XLB_FLOW_STATE(value) % XLB_FLOW_STATES] ||
 	       value == 0;
 }
 
