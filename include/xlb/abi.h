@@ -176,8 +176,9 @@ struct xlb_flow_bucket {
 XLB_STATIC_ASSERT(sizeof(struct xlb_flow_bucket) == 64, "one cache line");
 
 /* IPv4: client address | client port << 32 (both in network order, as loaded) | service id << 48.
- * IPv6: 48 bits of a keyed hash of both | service id << 48 (xlb/hash.h); the address itself stands
- * in ARRAY xlb_flow_addresses or xlb_client_addresses at the entry's number, for listings. */
+ * IPv6, and virtual servers of any port: 48 bits of a keyed hash (xlb_flow_key_hashed) | service id
+ * << 48; the client itself then stands in ARRAY xlb_flow_addresses, IPv6 clients of the persistence
+ * table in xlb_client_addresses, at the entry's number, for listings. */
 #define XLB_FLOW_KEY(address, port, service_id)                                                    \
 	((__u64)(__u32)(address) | (__u64)(__u16)(port) << 32 | (__u64)(__u16)(service_id) << 48)
 

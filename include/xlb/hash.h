@@ -24,20 +24,57 @@ static inline __attribute__((always_inline)) __u64 xlb_hash(__u64 key, __u64 see
 
 /* Buckets in a table are a power of two: bucket = xlb_hash(key, seed) & (buckets - 1). */
 
-/* IPv6: the client's address (as loaded, two words) and port as 48 bits of a flow or client key.
- * Two clients of a service that meet in all of them, one pair in 2^48, share their real server. */
+/* The client's side of a flow as 48 bits of a keyed hash, where address and port do not fit: IPv6,
+ * and virtual servers of any port, whose connections differ in the server's port too. Addresses as
+ * loaded, two words (IPv4: the low one), ports as loaded. Two clients of a service that meet in all
+ * bits, one pair in 2^48, share their real server. */
 static inline __attribute__((always_inline)) __u64
-xlb_flow_key_v6(__u64 address_high, __u64 address_low, __u16 port, __u16 service_id, __u64 seed)
+xlb_flow_key_hashed(__u64 address_high, __u64 address_low, __u16 client_port, __u16 server_port,
+		    __u16 service_id, __u64 seed)
 {
-	__u64 hash = xlb_hash(address_low ^ (__u64)port << 32, xlb_hash(address_high, seed));
+	__u64 ports = (__u64)client_port << 32 | (__u64)server_port << 16;
+	__u64 hash = xlb_hash(address_low, xlb_hash(address_high ^ ports, seed));
 
-	/* A free entry's key is 0; an id never is. */
 	return (hash >> 16) | (__u64)service_id << 48;
+}
+
+/* What a hash slot is chosen by, alike on every director: addresses and ports in host order (IPv4:
+ * the low word, 32 bits; 0 for what the service does not look at), a fixed seed, nothing that
+ * another director may number otherwise. */
+static inline __attribute__((always_inline)) __u64
+xlb_slot_hash(__u64 client_high, __u64 client_low, __u16 client_port, __u64 server_high,
+	      __u64 server_low, __u16 server_port, __u8 protocol)
+{
+	__u64 hash = xlb_hash((__u64)server_port << 16 | protocol, 0x9e3779b97f4a7c15ULL);
+
+	hash = xlb_hash(server_low, hash + server_high);
+	hash = xlb_hash(client_high ^ client_port, hash);
+	return xlb_hash(client_low, hash) >> 32;
+}
+
+/* GUE's UDP source port (host order), so that receivers spread the flows over their queues; address
+ * and port of the client as loaded, port 0 for fragments. */
+static inline __attribute__((always_inline)) __u16
+xlb_tunnel_source_port(__u64 address_high, __u64 address_low, __u16 client_port)
+{
+	__u64 hash = xlb_hash(address_high ^ address_low ^ (__u64)client_port << 48, 0);
+
+	return (__u16)(0xc000 | (hash & 0x3fff));
 }
 
 /* ---- the virtual servers' places ---- */
 
-/* A key as one word, the address folded; not keyed: nobody but the administrator chooses them. */
+/* The last four bytes of a struct xlb_service_key as loaded. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define XLB_SERVICE_KIND(port, protocol, family)                                                   \
+	((__u32)(__u16)(port) | (__u32)(protocol) << 16 | (__u32)(family) << 24)
+#else
+#define XLB_SERVICE_KIND(port, protocol, family)                                                   \
+	((__u32)(__u16)(port) << 16 | (__u32)(protocol) << 8 | (__u32)(family))
+#endif
+
+/* A key as one word: the address as loaded, two words (IPv4: the low one), and the kind. Not keyed:
+ * nobody but the administrator chooses them. */
 static inline __attribute__((always_inline)) __u64 xlb_service_hash(__u64 address_high,
 								    __u64 address_low, __u32 kind)
 {
