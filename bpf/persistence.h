@@ -11,6 +11,7 @@
 
 #include <xlb/hash.h>
 
+#include "connection.h"
 #include "entry.h"
 
 static __always_inline struct xlb_client_bucket *client_bucket(__u64 key)
@@ -57,6 +58,7 @@ struct client_victim {
 	struct xlb_client *client; /* NULL: none */
 	__u64 key, value;	   /* as seen */
 	__u32 idle_s;
+	__u32 number; /* in its bucket */
 };
 
 static __always_inline void client_choose_in(struct client_victim *victim,
@@ -73,41 +75,70 @@ static __always_inline void client_choose_in(struct client_victim *victim,
 		if (seen_key && !seen_value)
 			continue; /* somebody's just now */
 		if (seen_key == key || !victim->client || idle_s > victim->idle_s)
-			*victim = (struct client_victim){client, seen_key, seen_value, idle_s};
+			*victim = (struct client_victim){client, seen_key, seen_value, idle_s, i};
 		if (seen_key == key)
 			return;
 	}
 }
 
-/* One attempt to note a new connection of the client to `real_server`: false when another CPU was
- * faster. Not static, so that the verifier checks it once. */
-__noinline int client_insert(__u64 key, __u32 real_server, __u32 now_s)
-{
-	struct xlb_client_bucket *bucket = client_bucket(key);
-	__u64 value = XLB_FLOW_VALUE(real_server, now_s, 1);
-	struct client_victim victim = {};
+struct client_entry {
+	__u64 key;
+	struct address client; /* noted beside hashed keys */
+	__u32 real_server;
+	__u32 now_s;
+	__u32 hashed;
+};
 
+/* For listings: only what owns the entry writes it. */
+static __always_inline void client_note_address(const struct client_entry *entry, __u32 number)
+{
+	__u32 bucket = (__u32)xlb_hash(entry->key, xlb_hash_seed) & xlb_client_mask;
+	__u32 place = bucket * XLB_PERSISTENCE_PER_BUCKET + number;
+	struct xlb_client_address *address = bpf_map_lookup_elem(&xlb_client_addresses, &place);
+
+	if (!address)
+		return;
+	*(struct address *)address->address = entry->client;
+}
+
+/* One attempt to note a new connection of the client: false when another CPU was faster. Not
+ * static, so that the verifier checks it once. */
+__noinline int client_insert(const struct client_entry *entry)
+{
+	struct xlb_client_bucket *bucket;
+	struct client_victim victim = {};
+	__u64 value;
+
+	if (!entry)
+		return false;
+	value = XLB_FLOW_VALUE(entry->real_server, entry->now_s, 1);
+	bucket = client_bucket(entry->key);
 	if (!bucket)
 		return false;
-	client_choose_in(&victim, bucket, key, now_s);
+	client_choose_in(&victim, bucket, entry->key, entry->now_s);
 	if (!victim.client)
 		return false;
-	if (victim.key == key && victim.value == value)
+	if (victim.key == entry->key && victim.value == value)
 		return true; /* noted already in this second */
-	if (!entry_claim(&victim.client->key, &victim.client->value, victim.key, victim.value, key))
+	if (!entry_claim(&victim.client->key, &victim.client->value, victim.key, victim.value,
+			 entry->key))
 		return false;
-	if (victim.key != key)
+	if (victim.key != entry->key) {
 		WRITE_ONCE(victim.client->live, 0);
-	entry_fill(&victim.client->key, &victim.client->value, key, value);
+		if (entry->hashed)
+			client_note_address(entry, victim.number);
+	}
+	entry_fill(&victim.client->key, &victim.client->value, entry->key, value);
 	return true;
 }
 
-static __always_inline void client_remember(__u64 key, __u32 real_server, __u32 now_s)
+static __always_inline bool client_remember(const struct client_entry *entry)
 {
 #pragma unroll
 	for (int attempt = 0; attempt < INSERT_ATTEMPTS; attempt++)
-		if (client_insert(key, real_server, now_s))
-			break;
+		if (client_insert(entry))
+			return true;
+	return false;
 }
 
 #endif

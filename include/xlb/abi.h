@@ -297,11 +297,19 @@ struct xlb_traffic {
 };
 XLB_STATIC_ASSERT(sizeof(struct xlb_traffic) == 24, "no padding");
 
-/* xlb_icmp_budget, PERCPU_ARRAY of one. */
-struct xlb_icmp_budget {
+/* xlb_icmp_state, PERCPU_ARRAY of one: how many errors were sent in this second, and the one being
+ * made (the program's stack is too small for it). */
+struct xlb_icmp_state {
 	__u64 second;
 	__u64 sent;
+	__u8 macs[12];	  /* destination, source */
+	__u32 link_bytes; /* before the IP header */
+	__u32 quoted_bytes;
+	__u32 mtu; /* 0: time exceeded */
+	__be32 to[4];
+	__be32 from[4];
 };
+XLB_STATIC_ASSERT(sizeof(struct xlb_icmp_state) == 72, "no padding");
 
 /* xlb_verdicts, indexed by enum xlb_verdict, values __u64. Every way out of the program is one. */
 enum xlb_verdict {
