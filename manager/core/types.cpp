@@ -7,6 +7,13 @@
 
 namespace xlb {
 
+IpAddress IpAddress::from_v6(const uint32_t (&network_order)[4]) {
+  IpAddress result;
+  result.family_ = AddressFamily::ipv6;
+  std::memcpy(result.bytes_.data(), network_order, result.bytes_.size());
+  return result;
+}
+
 IpAddress IpAddress::from_v4(uint32_t network_order) {
   IpAddress result;
   std::memcpy(result.bytes_.data(), &network_order, sizeof network_order);

@@ -36,6 +36,8 @@ class IpAddress {
   }
   // `network_order` is what a struct in_addr or an IPv4 header holds.
   static IpAddress from_v4(uint32_t network_order);
+  // Four words as a struct in6_addr or an IPv6 header holds them.
+  static IpAddress from_v6(const uint32_t (&network_order)[4]);
   // "10.0.0.3" or "2001:db8::3"; nothing else (no prefix, no leading or trailing text).
   static std::optional<IpAddress> parse(std::string_view text);
 

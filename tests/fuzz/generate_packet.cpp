@@ -58,7 +58,12 @@ void add_extensions(Random& random, FrameSpec& spec) {
 // To one of the virtual servers, from one of the clients.
 FrameSpec random_connection(Random& random, const Tables& tables) {
   FrameSpec spec;
-  const xlb_service& service = random.pick(tables.services);
+  // Addresses alone have no port: most packets to them are nobody's.
+  const auto count = static_cast<uint32_t>(tables.services.size());
+  uint32_t number = random.below(count);
+  for (int i = 0; i < 4 && tables.services[number].key.protocol == 0; i++)
+    number = random.below(count);
+  const xlb_service& service = tables.services[number];
   spec.family = service.key.family;
   std::memcpy(spec.destination.data(), service.key.address, sizeof(service.key.address));
   spec.source = client_address(spec.family, random.below(kClients));

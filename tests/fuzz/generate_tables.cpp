@@ -44,7 +44,7 @@ class TablesMaker {
     if (random_.percent(20))
       for (uint32_t state = XLB_FLOW_SYN_RECV; state <= XLB_FLOW_UDP_ONE; state++)
         settings.timeout_s[state] = random_.below(100);
-    settings.any_port = random_.percent(60) ? 1 : 0;
+    settings.any_port = random_.percent(85) ? 1 : 0;
     settings.icmp_errors_per_second = random_.percent(30) ? random_.below(4) : 100000;
   }
 

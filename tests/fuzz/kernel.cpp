@@ -28,7 +28,7 @@ constexpr size_t kRoom = 1024;  // bytes a frame may grow by
   throw std::runtime_error(what + ": " + std::strerror(errno));
 }
 
-// Memory shared with an ARRAY map.
+// Memory shared with an ARRAY map, whose elements begin at multiples of 8 bytes.
 template <typename T>
 class Mapped {
  public:
@@ -37,27 +37,32 @@ class Mapped {
     if (map == nullptr) throw std::runtime_error(std::string("no map ") + name);
     count_ = bpf_map__max_entries(map);
     const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    bytes_ = (count_ * sizeof(T) + page - 1) / page * page;
+    bytes_ = (count_ * kStride + page - 1) / page * page;
     void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
     if (memory == MAP_FAILED) fail(std::string("cannot map ") + name);
-    memory_ = static_cast<T*>(memory);
+    memory_ = static_cast<uint8_t*>(memory);
   }
   ~Mapped() { munmap(memory_, bytes_); }
   Mapped(const Mapped&) = delete;
   Mapped& operator=(const Mapped&) = delete;
 
-  T& operator[](size_t i) { return memory_[i]; }
+  T& operator[](size_t i) { return *reinterpret_cast<T*>(memory_ + i * kStride); }
   [[nodiscard]] size_t size() const { return count_; }
-  void clear() { std::memset(static_cast<void*>(memory_), 0, count_ * sizeof(T)); }
+  void clear() { std::memset(memory_, 0, count_ * kStride); }
 
+  // Arrays of the same bytes: a bucket's entries may come one by one.
   template <typename U>
   void copy_from(const U& values) {
-    std::memcpy(static_cast<void*>(memory_), values.data(),
-                std::min(values.size() * sizeof(values[0]), bytes_));
+    static_assert(sizeof(T) % sizeof(values[0]) == 0);
+    constexpr size_t kPerElement = sizeof(T) / sizeof(values[0]);
+    for (size_t i = 0; i * kPerElement < values.size(); i++)
+      std::memcpy(memory_ + i * kStride, &values[i * kPerElement], sizeof(T));
   }
 
  private:
-  T* memory_ = nullptr;
+  static constexpr size_t kStride = (sizeof(T) + 7) / 8 * 8;
+
+  uint8_t* memory_ = nullptr;
   size_t count_ = 0;
   size_t bytes_ = 0;
 };

@@ -84,9 +84,13 @@ uint32_t next_state(uint32_t state, const Parsed& parsed) {
   return state;
 }
 
-xlb_client_address as_entry(const Address& client, uint16_t port) {
+// As two words of which IPv4 fills the lower one's first half.
+xlb_client_address as_entry(const Address& client, uint16_t port, uint8_t family) {
   xlb_client_address address{};
-  std::memcpy(address.address, client.data(), sizeof(address.address));
+  if (family == XLB_IPV4)
+    std::memcpy(&address.address[2], client.data(), 4);
+  else
+    std::memcpy(address.address, client.data(), sizeof(address.address));
   address.port = htons(port);
   return address;
 }
@@ -129,7 +133,8 @@ bool insert_flow(Tables& tables, const xlb_service& service, const Connection& c
   tables.flows[*place] = {key, XLB_FLOW_VALUE(real_server, now_s, state)};
   count_load(tables, tables.flows[*place].value, +1);
   if (connection.family == XLB_IPV6 || service.key.port == 0)
-    tables.flow_addresses[*place] = as_entry(connection.client, connection.client_port);
+    tables.flow_addresses[*place] =
+        as_entry(connection.client, connection.client_port, connection.family);
   return true;
 }
 
@@ -177,7 +182,7 @@ bool note_client(Tables& tables, const xlb_service& service, const Connection& c
   if (client.key != key) {
     client.live = 0;
     if (connection.family == XLB_IPV6)
-      tables.client_addresses[*best] = as_entry(masked_client(connection, service), 0);
+      tables.client_addresses[*best] = as_entry(masked_client(connection, service), 0, XLB_IPV6);
   }
   client.key = key;
   client.value = XLB_FLOW_VALUE(real_server, now_s, 1);
