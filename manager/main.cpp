@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "base/version.h"
 #include "core/config_parse.h"
 #include "core/diagnostic.h"
 #include "director/check_config.h"
@@ -123,7 +124,7 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
         arguments.purge = true;
         break;
       case kVersion:
-        fmt::print("xlbd {}\n", XLB_VERSION);
+        fmt::print("xlbd {}\n", xlb::kVersion);
         return kOk;
       case 'h':
         fmt::print("{}{}", kUsage, kHelp);

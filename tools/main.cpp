@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/version.h"
 #include "genhash.h"
 #include "reload.h"
 #include "show.h"
@@ -80,7 +81,7 @@ std::optional<int> parse(const Arguments& words, CommandLine& line) {
     } else if (word == "-h" || word == "--help") {
       return print_help();
     } else if (word == "-V" || word == "--version") {
-      fmt::print("xlbctl {}\n", XLB_VERSION);
+      fmt::print("xlbctl {}\n", xlb::kVersion);
       return kOk;
     } else if (word == "--json") {
       line.options.json = true;

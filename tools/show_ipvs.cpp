@@ -38,6 +38,22 @@ std::string real_server_row(const Json& real_server) {
                      number(real_server, "inactive_connections"), remark(real_server));
 }
 
+bool flag(const Json& object, const char* name) {
+  return object.contains(name) && object.at(name) == true;
+}
+
+// As ipvsadm: a netmask for IPv4, a length for IPv6, nothing for single clients.
+std::string mask(const Json& service) {
+  if (!service.contains("persistence_prefix")) return "";
+  const uint64_t bits = number(service, "persistence_prefix");
+  const bool is_v4 = text(service, "address").find(':') == std::string::npos;
+  if (bits >= (is_v4 ? 32U : 128U)) return "";
+  if (!is_v4) return fmt::format(" mask {}", bits);
+  const uint64_t ones = (uint64_t{0xffffffff} << (32 - bits)) & 0xffffffff;
+  return fmt::format(" mask {}.{}.{}.{}", ones >> 24, (ones >> 16) & 0xff, (ones >> 8) & 0xff,
+                     ones & 0xff);
+}
+
 // OutPkts and OutBytes are 0: replies do not come back through the director.
 std::string stats_row(std::string_view name, const Json& object) {
   return fmt::format("{:<33}{}{}{}{}{}\n", name, large_number(number(object, "connections")),
@@ -59,9 +75,12 @@ std::string services_table(const Json& status) {
   for (const Json& service : status.at("virtual_servers")) {
     result += fmt::format("{:<4} {} {}", text(service, "protocol"), endpoint(service, ""),
                           text(service, "scheduler"));
+    if (flag(service, "hash_port")) result += fmt::format(" ({}-port)", text(service, "scheduler"));
     if (number(service, "persistence_timeout_s") > 0) {
       result += fmt::format(" persistent {}", number(service, "persistence_timeout_s"));
+      result += mask(service);
     }
+    if (flag(service, "one_packet")) result += " ops";
     result += '\n';
     for (const Json& real_server : servers_of(service)) {
       result += real_server_row(real_server);

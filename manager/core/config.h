@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/forwarding.h"
 #include "core/types.h"
 
 namespace xlb {
@@ -130,10 +131,19 @@ struct CheckConfig {
   bool operator==(const CheckConfig&) const = default;
 };
 
+// lvs_method TUN: what it wraps packets in.
+struct TunnelConfig {
+  TunnelType type = TunnelType::ipip;
+  uint16_t port = 0;  // gue: the UDP destination
+
+  bool operator==(const TunnelConfig&) const = default;
+};
+
 struct RealServerConfig {
   Endpoint endpoint;
-  int weight = 1;                   // 0..65535
-  bool inhibit_on_failure = false;  // a failed check means weight 0, not removal
+  std::optional<TunnelConfig> tunnel;  // absent: direct routing
+  int weight = 1;                      // 0..65535
+  bool inhibit_on_failure = false;     // a failed check means weight 0, not removal
   std::optional<ScriptCommand> notify_up;
   std::optional<ScriptCommand> notify_down;
   std::vector<CheckConfig> checks;
@@ -146,14 +156,18 @@ struct VirtualServerConfig {
   ServiceKey key;
   Scheduler scheduler = Scheduler::rr;
   ForwardingMethod method = ForwardingMethod::direct_routing;
+  bool hash_port = false;   // sh-port, mh-port
+  bool one_packet = false;  // ops; UDP only
   std::optional<std::chrono::seconds> persistence_timeout;
+  uint8_t persistence_prefix = 128;  // persistence_granularity as a prefix; IPv4: at most 32 count
   std::vector<RealServerConfig> real_servers;
   uint32_t quorum = 1;      // weight of live real servers: gained at quorum + hysteresis,
   uint32_t hysteresis = 0;  // lost below quorum - hysteresis, and with the last one; < quorum
   std::optional<ScriptCommand> quorum_up;
   std::optional<ScriptCommand> quorum_down;
   std::optional<Endpoint> sorry_server;  // takes new connections while the quorum is lost
-  bool omega = false;                    // a stop runs notify_down and quorum_down
+  std::optional<TunnelConfig> sorry_tunnel;
+  bool omega = false;  // a stop runs notify_down and quorum_down
   Origin place;
 
   bool operator==(const VirtualServerConfig&) const = default;
@@ -168,6 +182,7 @@ struct XlbSettings {
   std::vector<std::string> interfaces;  // empty: the vrrp_instance interfaces
   Origin interfaces_place;
   uint32_t flow_table_size = 1048576;  // connections remembered
+  uint32_t real_servers_max = 16384;   // of all virtual servers together, sorry servers included
   LocalDelivery local_delivery = LocalDelivery::nat;
   std::vector<IpAddress> peers;
   std::optional<Endpoint> status_listen =
@@ -182,6 +197,7 @@ struct GlobalSettings {
   std::string script_group;
   std::chrono::milliseconds script_timeout{
       60'000};  // notify scripts are killed after it (xlb's own bound)
+  FlowTimeouts lvs_timeouts;
 
   bool operator==(const GlobalSettings&) const = default;
 };

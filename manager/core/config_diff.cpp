@@ -133,6 +133,7 @@ std::vector<std::string> needs_restart(const Config& from, const Config& to) {
     if (differs) result.push_back(fmt::format("{} takes effect at the next start", word));
   };
   say(from.xlb.flow_table_size != to.xlb.flow_table_size, "flow_table_size");
+  say(from.xlb.real_servers_max != to.xlb.real_servers_max, "real_servers_max");
   say(from.xlb.attach_mode != to.xlb.attach_mode, "attach_mode");
   say(from.xlb.status_listen != to.xlb.status_listen, "status_listen");
   return result;

@@ -136,7 +136,7 @@ void read_url(Sections& sections, CheckDraft& draft, const Line& line) {
 void read_connect_ip(Sections& sections, CheckDraft& draft, const Line& line) {
   Arguments arguments(line, sections.problems);
   if (const Word* word = arguments.take("an address")) {
-    draft.connect_ip = sections.values.ipv4_of_host(*word, "connect_ip");
+    draft.connect_ip = sections.values.ip_of_host(*word, "connect_ip");
   }
 }
 
@@ -267,6 +267,7 @@ void read_check_default(Sections& sections, CheckDefaults& defaults, const Line&
 CheckDraft read_check(Sections& sections, CheckKind kind, const Line& head) {
   { const Arguments none(head, sections.problems); }
   CheckDraft draft;
+  draft.head = head.spot;
   draft.config.kind = kind;
   draft.config.place = sections.problems.place_of(head.spot);
   const Spot spot = head.spot;
@@ -303,6 +304,10 @@ CheckConfig finish_check(Sections& sections, CheckDraft draft,
   draft.config.timing = timing;
   draft.config.target = {draft.connect_ip.value_or(real_server.address),
                          draft.connect_port.value_or(real_server.port)};
+  if (draft.config.target.port == 0) {
+    sections.problems.error(draft.head, "a real server of any port needs a port to be checked at",
+                            "connect_port 80");
+  }
   for (HttpUrl& url : draft.config.urls) {
     if (url.virtual_host.empty()) url.virtual_host = own.virtual_host.value_or("");
     url.sni = sni_of(sections, draft, url);

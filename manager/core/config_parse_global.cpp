@@ -37,14 +37,44 @@ void read_garp_master_delay(Sections& sections, GlobalSettings&, const Line& lin
   if (seconds) sections.default_garp_master_delay = std::chrono::seconds(*seconds);
 }
 
+std::chrono::seconds* timeout_called(FlowTimeouts& timeouts, std::string_view name) {
+  if (name == "tcp") return &timeouts.tcp;
+  if (name == "tcpfin") return &timeouts.tcp_fin;
+  return name == "udp" ? &timeouts.udp : nullptr;
+}
+
+void read_lvs_timeouts(Sections& sections, GlobalSettings& global, const Line& line) {
+  static constexpr std::string_view kExample = "lvs_timeouts tcp 900 tcpfin 120 udp 300";
+  Arguments arguments(line, sections.problems);
+  const Word* name = arguments.take("tcp, tcpfin or udp, and a number of seconds");
+  for (; name != nullptr; name = arguments.take_if_any()) {
+    std::chrono::seconds* const timeout = timeout_called(global.lvs_timeouts, name->text);
+    if (timeout == nullptr) {
+      sections.problems.error(name->spot,
+                              fmt::format("{} is none of tcp, tcpfin and udp", quoted(name->text)),
+                              std::string(kExample));
+      return arguments.ignore_rest();
+    }
+    const Word* value = arguments.take_if_any();
+    if (value == nullptr) {
+      sections.problems.error(name->spot, fmt::format("`{}` needs a number of seconds", name->text),
+                              std::string(kExample));
+      return;
+    }
+    const auto seconds = sections.values.number(*value, "lvs_timeouts",
+                                                {1, static_cast<uint64_t>(kLongestTime.count())});
+    if (seconds) *timeout = std::chrono::seconds(*seconds);
+  }
+}
+
 constexpr WordReader<GlobalSettings> kGlobalWords[] = {
-    {"router_id", read_router_id},
-    {"vrrp_version", read_vrrp_version},
-    {"script_user", read_script_user},
-    {"vrrp_garp_master_delay", read_garp_master_delay},
+    {"router_id", read_router_id},       {"vrrp_version", read_vrrp_version},
+    {"script_user", read_script_user},   {"vrrp_garp_master_delay", read_garp_master_delay},
+    {"lvs_timeouts", read_lvs_timeouts},
 };
 
 constexpr NumberRange kFlowTableSize{1024, 16'777'216};
+constexpr NumberRange kRealServersMax{16, 1'048'576};
 
 void read_attach_mode(Sections& sections, XlbSettings& xlb, const Line& line) {
   static constexpr std::string_view kModes[] = {"auto", "native", "generic", "none"};
@@ -75,6 +105,16 @@ void read_flow_table_size(Sections& sections, XlbSettings& xlb, const Line& line
   if (word == nullptr) return;
   const auto size = sections.values.number(*word, "flow_table_size", kFlowTableSize);
   if (size) xlb.flow_table_size = std::bit_ceil(static_cast<uint32_t>(*size));
+}
+
+void read_real_servers_max(Sections& sections, XlbSettings& xlb, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  const Word* word = arguments.take("a number of real servers");
+  if (word == nullptr) return;
+  const auto most = sections.values.number(*word, "real_servers_max", kRealServersMax);
+  if (!most) return;
+  xlb.real_servers_max = static_cast<uint32_t>(*most);
+  sections.real_servers_max_spot = word->spot;
 }
 
 void read_local_delivery(Sections& sections, XlbSettings& xlb, const Line& line) {
@@ -110,11 +150,9 @@ void read_status_listen(Sections& sections, XlbSettings& xlb, const Line& line) 
 }
 
 constexpr WordReader<XlbSettings> kXlbWords[] = {
-    {"attach_mode", read_attach_mode},
-    {"interfaces", read_interfaces},
-    {"flow_table_size", read_flow_table_size},
-    {"local_delivery", read_local_delivery},
-    {"peers", read_peers},
+    {"attach_mode", read_attach_mode},         {"interfaces", read_interfaces},
+    {"flow_table_size", read_flow_table_size}, {"real_servers_max", read_real_servers_max},
+    {"local_delivery", read_local_delivery},   {"peers", read_peers},
     {"status_listen", read_status_listen},
 };
 

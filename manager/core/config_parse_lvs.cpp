@@ -1,6 +1,7 @@
 // virtual_server: its words, and the rules between it and the others.
 #include <fmt/format.h>
 
+#include <bit>
 #include <limits>
 #include <map>
 #include <utility>
@@ -9,71 +10,6 @@
 
 namespace xlb::parse {
 namespace {
-
-using std::chrono::seconds;
-
-constexpr seconds kPersistenceWithoutValue{360};
-constexpr std::string_view kSchedulers[] = {"rr", "wrr", "lc",  "wlc", "lblc", "lblcr", "sh",
-                                            "mh", "dh",  "sed", "nq",  "fo",   "ovf",   "twos"};
-
-void read_scheduler(Sections& sections, VirtualServerDraft& draft, const Line& line) {
-  Arguments arguments(line, sections.problems);
-  draft.has_scheduler = true;
-  const Word* word = arguments.take("a scheduler: rr or wrr");
-  if (word == nullptr) return;
-  const auto scheduler = sections.values.choice(*word, "scheduler", kSchedulers);
-  if (!scheduler) return;
-  draft.config.scheduler = kSchedulers[*scheduler] == "rr" ? Scheduler::rr : Scheduler::wrr;
-  if (*scheduler > 1) {
-    sections.problems.warning(
-        word->spot, fmt::format("scheduler `{}` is not supported yet: wrr is used", word->text));
-  }
-  arguments.ignore_rest();  // keepalived's scheduler flags, which rr and wrr have none of
-}
-
-void read_method(Sections& sections, VirtualServerDraft& draft, const Line& line) {
-  static constexpr std::string_view kMethods[] = {"DR", "NAT", "TUN"};
-  Arguments arguments(line, sections.problems);
-  draft.has_method = true;
-  const Word* word = arguments.take("a forwarding method: DR");
-  if (word == nullptr) return;
-  const std::string& name = line.words[0].text;
-  if (lower_case(word->text) == "dr") {
-    if (word->text != "DR") {
-      sections.problems.warning(
-          word->spot,
-          fmt::format("{} {} is taken for DR; keepalived would use NAT", name, quoted(word->text)),
-          fmt::format("{} DR", name));
-    }
-    return;
-  }
-  draft.method_is_direct = false;
-  const auto method = sections.values.choice(*word, "forwarding method", kMethods);
-  if (method && *method > 0) {
-    sections.problems.error(
-        word->spot, fmt::format("forwarding method `{}` is not supported yet", word->text),
-        fmt::format("{} DR, with the real servers on a network of this host", name));
-    arguments.ignore_rest();  // TUN's type and port
-  }
-}
-
-void read_persistence_timeout(Sections& sections, VirtualServerDraft& draft, const Line& line) {
-  Arguments arguments(line, sections.problems);
-  const Word* word = arguments.take_if_any();
-  if (word == nullptr) {
-    draft.config.persistence_timeout = kPersistenceWithoutValue;
-    return;
-  }
-  if (word->text == "0") {
-    draft.config.persistence_timeout.reset();
-    sections.problems.warning(word->spot, "persistence_timeout 0 is taken for no persistence",
-                              "leave the line out");
-    return;
-  }
-  const auto timeout = sections.values.number(*word, "persistence_timeout",
-                                              {1, static_cast<uint64_t>(kLongestTime.count())});
-  if (timeout) draft.config.persistence_timeout = seconds(*timeout);
-}
 
 void read_protocol(Sections& sections, VirtualServerDraft& draft, const Line& line) {
   static constexpr std::string_view kProtocols[] = {"TCP", "UDP", "SCTP"};
@@ -92,6 +28,16 @@ void read_protocol(Sections& sections, VirtualServerDraft& draft, const Line& li
     return;
   }
   draft.config.key.protocol = *protocol == 0 ? Protocol::tcp : Protocol::udp;
+}
+
+void read_virtual_method(Sections& sections, VirtualServerDraft& draft, const Line& line) {
+  draft.method = read_method(sections, line);
+  draft.config.method =
+      draft.method->tunnel ? ForwardingMethod::tunnel : ForwardingMethod::direct_routing;
+}
+
+void read_sorry_method(Sections& sections, VirtualServerDraft& draft, const Line& line) {
+  draft.sorry_method = read_method(sections, line);
 }
 
 void read_virtual_weight(Sections& sections, VirtualServerDraft& draft, const Line& line) {
@@ -147,11 +93,12 @@ void read_sorry_server(Sections& sections, VirtualServerDraft& draft, const Line
   const Word* address = arguments.take("an address and a port");
   if (address == nullptr) return;
   draft.sorry_spot = address->spot;
-  draft.sorry_address = sections.values.ipv4_of_host(*address, "sorry_server");
+  draft.sorry_address_spot = address->spot;
+  draft.sorry_address = sections.values.ip_of_host(*address, "sorry_server");
   const Word* port = arguments.take_if_any();
   if (port == nullptr) return;
   draft.sorry_spot = port->spot;
-  draft.sorry_port = sections.values.port(*port, "sorry_server");
+  draft.sorry_port = sections.values.port_or_any(*port, "sorry_server");
   if (!draft.sorry_port) draft.sorry_address.reset();
 }
 
@@ -164,9 +111,17 @@ constexpr WordReader<VirtualServerDraft> kVirtualServerWords[] = {
     {"real_server", read_real_server},
     {"lb_algo", read_scheduler},
     {"lvs_sched", read_scheduler},
-    {"lb_kind", read_method},
-    {"lvs_method", read_method},
+    {"lb_kind", read_virtual_method},
+    {"lvs_method", read_virtual_method},
     {"persistence_timeout", read_persistence_timeout},
+    {"persistence_granularity", read_persistence_granularity},
+    {"ops", read_one_packet},
+    {"sh-port", read_scheduler_flag},
+    {"mh-port", read_scheduler_flag},
+    {"flag-2", read_scheduler_flag},
+    {"sh-fallback", read_scheduler_flag},
+    {"mh-fallback", read_scheduler_flag},
+    {"flag-1", read_scheduler_flag},
     {"protocol", read_protocol},
     {"weight", read_virtual_weight},
     {"inhibit_on_failure", read_virtual_inhibit},
@@ -177,6 +132,7 @@ constexpr WordReader<VirtualServerDraft> kVirtualServerWords[] = {
     {"quorum_down", read_quorum_down},
     {"sorry_server", read_sorry_server},
     {"sorry_server_inhibit", read_sorry_inhibit},
+    {"sorry_server_lvs_method", read_sorry_method},
     {"delay_loop", read_virtual_default},
     {"connect_timeout", read_virtual_default},
     {"retry", read_virtual_default},
@@ -190,7 +146,7 @@ void read_virtual_server_head(Sections& sections, VirtualServerDraft& draft, con
   Arguments arguments(head, sections.problems);
   const Word* address = arguments.take("an address and a port");
   if (address == nullptr) return;
-  const auto value = sections.values.ipv4_of_host(*address, "virtual_server");
+  const auto value = sections.values.ip_of_host(*address, "virtual_server");
   if (value) draft.config.key.address = *value;
   if (arguments.at_end()) {
     if (value) {
@@ -199,19 +155,14 @@ void read_virtual_server_head(Sections& sections, VirtualServerDraft& draft, con
     }
     return;
   }
-  const auto port = sections.values.port(*arguments.take_if_any(), "virtual_server");
+  const auto port = sections.values.port_or_any(*arguments.take_if_any(), "virtual_server");
   if (port) draft.config.key.port = *port;
   draft.valid = value.has_value() && port.has_value();
 }
 
 void finish_defaults(Sections& sections, const VirtualServerDraft& draft) {
   Problems& problems = sections.problems;
-  if (!draft.has_scheduler) {
-    problems.warning(draft.head,
-                     "no lvs_sched: wrr is used, keepalived's default wlc is not "
-                     "supported yet");
-  }
-  if (!draft.has_method) {
+  if (!draft.method) {
     problems.warning(draft.head,
                      "no lvs_method: DR is used, keepalived's default NAT is not "
                      "supported yet");
@@ -241,11 +192,12 @@ void read_virtual_server(Sections& sections, const Line& head) {
   VirtualServerDraft draft;
   draft.head = head.spot;
   draft.config.place = sections.problems.place_of(head.spot);
-  draft.config.scheduler = Scheduler::wrr;
+  draft.config.scheduler = Scheduler::wlc;
   read_virtual_server_head(sections, draft, head);
   read_section<VirtualServerDraft>(sections, BlockKind::virtual_server, head, draft,
                                    kVirtualServerWords);
   finish_defaults(sections, draft);
+  finish_scheduling(sections, draft);
   finish_real_servers(sections, draft);
   finish_quorum(sections, draft);
   if (!draft.valid) return;
@@ -253,7 +205,26 @@ void read_virtual_server(Sections& sections, const Line& head) {
   sections.virtual_server_spots.push_back(draft.head);
 }
 
+namespace {
+
+void finish_sizes(Sections& sections) {
+  uint64_t count = 0;
+  for (const VirtualServerConfig& server : sections.config.virtual_servers)
+    count += server.real_servers.size() + (server.sorry_server ? 1 : 0);
+  const uint32_t most = sections.config.xlb.real_servers_max;
+  if (count <= most) return;
+  const Spot spot = sections.real_servers_max_spot.value_or(sections.virtual_server_spots.back());
+  sections.problems.error(
+      spot,
+      fmt::format("{} real servers and sorry servers are more than real_servers_max {}", count,
+                  most),
+      fmt::format("xlb {{ real_servers_max {} }}", std::bit_ceil(count)));
+}
+
+}  // namespace
+
 void finish_virtual_servers(Sections& sections) {
+  finish_sizes(sections);
   std::map<ServiceKey, Spot> seen;
   for (size_t i = 0; i < sections.config.virtual_servers.size(); ++i) {
     const ServiceKey& key = sections.config.virtual_servers[i].key;

@@ -49,15 +49,12 @@ void finish_sorry_server(Problems& problems, VirtualServerDraft& draft) {
   if (!draft.sorry_address || !draft.valid) return;
   const uint16_t port = draft.config.key.port;
   const Endpoint sorry{*draft.sorry_address, draft.sorry_port.value_or(port)};
-  if (draft.method_is_direct && sorry.port != port) {
-    problems.error(
-        draft.sorry_spot,
-        fmt::format("sorry_server port {} differs from the virtual server's port {}: direct "
-                    "routing leaves ports as they are",
-                    sorry.port, port),
-        fmt::format("sorry_server {} {}", sorry.address, port));
+  const MethodDraft method = draft.sorry_method.value_or(draft.method.value_or(MethodDraft{}));
+  if (!method_fits(problems, draft, method, "sorry_server", sorry, draft.sorry_address_spot,
+                   draft.sorry_spot)) {
     return;
   }
+  draft.config.sorry_tunnel = method.tunnel;
   draft.config.sorry_server = sorry;
 }
 

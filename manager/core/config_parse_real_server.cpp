@@ -17,6 +17,10 @@ void read_real_default(Sections& sections, RealServerDraft& draft, const Line& l
   read_check_default(sections, draft.defaults, line);
 }
 
+void read_real_method(Sections& sections, RealServerDraft& draft, const Line& line) {
+  draft.method = read_method(sections, line);
+}
+
 void read_http_get(Sections& sections, RealServerDraft& draft, const Line& line) {
   draft.checks.push_back(read_check(sections, CheckKind::http_get, line));
 }
@@ -45,19 +49,13 @@ void read_notify_down(Sections& sections, RealServerDraft& draft, const Line& li
 }
 
 constexpr WordReader<RealServerDraft> kRealServerWords[] = {
-    {"weight", read_real_weight},
-    {"delay_loop", read_real_default},
-    {"connect_timeout", read_real_default},
-    {"retry", read_real_default},
-    {"delay_before_retry", read_real_default},
-    {"alpha", read_real_default},
-    {"warmup", read_real_default},
-    {"virtualhost", read_real_default},
-    {"inhibit_on_failure", read_inhibit},
-    {"notify_up", read_notify_up},
-    {"notify_down", read_notify_down},
-    {"HTTP_GET", read_http_get},
-    {"SSL_GET", read_ssl_get},
+    {"weight", read_real_weight},       {"lvs_method", read_real_method},
+    {"delay_loop", read_real_default},  {"connect_timeout", read_real_default},
+    {"retry", read_real_default},       {"delay_before_retry", read_real_default},
+    {"alpha", read_real_default},       {"warmup", read_real_default},
+    {"virtualhost", read_real_default}, {"inhibit_on_failure", read_inhibit},
+    {"notify_up", read_notify_up},      {"notify_down", read_notify_down},
+    {"HTTP_GET", read_http_get},        {"SSL_GET", read_ssl_get},
     {"TCP_CHECK", read_tcp_check},
 };
 
@@ -81,13 +79,14 @@ void read_real_server(Sections& sections, VirtualServerDraft& server, const Line
     const Word* address = arguments.take("an address and a port");
     const Word* port = arguments.take_if_any();
     if (address != nullptr) {
-      const auto value = sections.values.ipv4_of_host(*address, "real_server");
+      draft.address_spot = address->spot;
+      const auto value = sections.values.ip_of_host(*address, "real_server");
       if (value) draft.config.endpoint.address = *value;
       draft.valid = value.has_value();
     }
     if (port != nullptr) {
       draft.port_spot = port->spot;
-      draft.port = sections.values.port(*port, "real_server");
+      draft.port = sections.values.port_or_any(*port, "real_server");
       draft.valid = draft.valid && draft.port.has_value();
     }
   }
@@ -102,14 +101,10 @@ void finish_real_servers(Sections& sections, VirtualServerDraft& draft) {
     RealServerConfig& config = real.config;
     config.endpoint.port = real.port.value_or(draft.config.key.port);
     config.weight = real.weight.value_or(draft.weight.value_or(config.weight));
-    if (draft.valid && draft.method_is_direct && config.endpoint.port != draft.config.key.port) {
-      sections.problems.error(
-          real.port_spot,
-          fmt::format(
-              "real_server port {} differs from the virtual server's port {}: direct routing "
-              "leaves ports as they are",
-              config.endpoint.port, draft.config.key.port),
-          fmt::format("real_server {} {} {{", config.endpoint.address, draft.config.key.port));
+    const MethodDraft method = real.method.value_or(draft.method.value_or(MethodDraft{}));
+    config.tunnel = method.tunnel;
+    if (draft.valid && !method_fits(sections.problems, draft, method, "real_server",
+                                    config.endpoint, real.address_spot, real.port_spot)) {
       continue;
     }
     const auto [other, is_new] = seen.try_emplace(config.endpoint, real.head);

@@ -44,6 +44,7 @@ struct Sections {
   std::chrono::seconds default_garp_master_delay{5};
   std::vector<VrrpDraft> vrrp_instances;
   std::vector<Spot> virtual_server_spots;  // of config.virtual_servers
+  std::optional<Spot> real_servers_max_spot;
 };
 
 // What one word of a section does to the section's draft.
@@ -88,6 +89,7 @@ void read_check_default(Sections& sections, CheckDefaults& defaults, const Line&
 
 struct CheckDraft {
   CheckConfig config;
+  Spot head;
   std::optional<IpAddress> connect_ip;
   std::optional<uint16_t> connect_port;
   CheckDefaults own;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kLongestInterfaceName = 15;
 constexpr size_t kMostArguments = 256;
+constexpr uint8_t kMapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};  // ::ffff:0:0/96: IPv4
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -117,29 +118,55 @@ std::optional<std::chrono::microseconds> ValueReader::time(const Word& word,
   return std::nullopt;
 }
 
-std::optional<IpAddress> ValueReader::ipv4(const Word& word, std::string_view keyword) {
-  const auto address = IpAddress::parse(word.text);
-  if (address && address->is_v4()) return address;
-  if (address) {
-    problems_.error(word.spot, fmt::format("{}: IPv6 is not supported yet", quoted(word.text)));
-    return std::nullopt;
-  }
-  const size_t colon = word.text.find(':');
-  const bool with_port = colon != std::string::npos && IpAddress::parse(word.text.substr(0, colon));
-  problems_.error(word.spot, fmt::format("{} is not an IPv4 address", quoted(word.text)),
-                  with_port ? fmt::format("{} {} {}", keyword, word.text.substr(0, colon),
-                                          word.text.substr(colon + 1))
-                            : fmt::format("{} takes an address such as 10.10.0.3", keyword));
+std::optional<IpAddress> ValueReader::ip(const Word& word, std::string_view keyword) {
+  const bool bracketed = word.text.starts_with('[') && word.text.ends_with(']');
+  const std::string text = bracketed ? word.text.substr(1, word.text.size() - 2) : word.text;
+  const auto address = IpAddress::parse(text);
+  if (address && !(bracketed && address->is_v4())) return address;
+  const size_t colon = text.find(':');
+  const bool with_port = colon != std::string::npos && IpAddress::parse(text.substr(0, colon));
+  problems_.error(
+      word.spot, fmt::format("{} is not an IPv4 or IPv6 address", quoted(word.text)),
+      with_port ? fmt::format("{} {} {}", keyword, text.substr(0, colon), text.substr(colon + 1))
+                : fmt::format("{} takes an address such as 10.10.0.3", keyword));
   return std::nullopt;
+}
+
+std::optional<IpAddress> ValueReader::ipv4(const Word& word, std::string_view keyword) {
+  const auto address = ip(word, keyword);
+  if (!address || address->is_v4()) return address;
+  problems_.error(word.spot, fmt::format("{}: IPv6 is not supported yet", quoted(word.text)));
+  return std::nullopt;
+}
+
+bool ValueReader::is_of_host(const Word& word, const IpAddress& address) {
+  const auto& bytes = address.bytes();
+  if (address.is_v4()) {
+    if (bytes[0] != 0 && bytes[0] < 224) return true;
+  } else if (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80) {
+    problems_.error(
+        word.spot,
+        fmt::format("{} is a link-local address: which link is not said", quoted(word.text)),
+        "an address that is valid on every link");
+    return false;
+  } else if (!address.is_unspecified() && bytes[0] != 0xff &&
+             !std::equal(std::begin(kMapped), std::end(kMapped), bytes.begin())) {
+    return true;
+  }
+  problems_.error(word.spot, fmt::format("{} cannot be a host's address", quoted(word.text)));
+  return false;
+}
+
+std::optional<IpAddress> ValueReader::ip_of_host(const Word& word, std::string_view keyword) {
+  const auto address = ip(word, keyword);
+  if (!address || !is_of_host(word, *address)) return std::nullopt;
+  return address;
 }
 
 std::optional<IpAddress> ValueReader::ipv4_of_host(const Word& word, std::string_view keyword) {
   const auto address = ipv4(word, keyword);
-  if (!address) return std::nullopt;
-  const uint8_t first = address->bytes()[0];
-  if (first != 0 && first < 224) return address;
-  problems_.error(word.spot, fmt::format("{} cannot be a host's address", quoted(word.text)));
-  return std::nullopt;
+  if (!address || !is_of_host(word, *address)) return std::nullopt;
+  return address;
 }
 
 std::optional<PrefixedAddress> ValueReader::ipv4_prefix(const Word& word) {
@@ -162,11 +189,13 @@ std::optional<uint16_t> ValueReader::port(const Word& word, std::string_view key
   return static_cast<uint16_t>(*value);
 }
 
+std::optional<uint16_t> ValueReader::port_or_any(const Word& word, std::string_view keyword) {
+  const auto value = number(word, keyword, {0, 65535});
+  if (!value) return std::nullopt;
+  return static_cast<uint16_t>(*value);
+}
+
 std::optional<Endpoint> ValueReader::endpoint(const Word& word, std::string_view keyword) {
-  if (word.text.starts_with('[')) {
-    problems_.error(word.spot, fmt::format("{}: IPv6 is not supported yet", quoted(word.text)));
-    return std::nullopt;
-  }
   const size_t colon = word.text.rfind(':');
   if (colon == std::string::npos) {
     problems_.error(word.spot, fmt::format("{} is not ADDRESS:PORT", quoted(word.text)),
@@ -175,7 +204,12 @@ std::optional<Endpoint> ValueReader::endpoint(const Word& word, std::string_view
   }
   Word part = word;
   part.text = word.text.substr(0, colon);
-  const auto address = ipv4(part, keyword);
+  if (part.text.find(':') != std::string::npos && !part.text.starts_with('[')) {
+    problems_.error(word.spot, fmt::format("{}: an IPv6 address needs brackets", quoted(word.text)),
+                    fmt::format("{} [{}]:{}", keyword, part.text, word.text.substr(colon + 1)));
+    return std::nullopt;
+  }
+  const auto address = ip(part, keyword);
   part.text = word.text.substr(colon + 1);
   part.spot.column += static_cast<uint32_t>(colon + 1 + (word.quoted ? 1 : 0));
   const auto port_number = port(part, keyword);

@@ -56,8 +56,12 @@ class ValueReader {
   std::optional<IpAddress> ipv4(const Word& word, std::string_view keyword);
   // One that a host can have.
   std::optional<IpAddress> ipv4_of_host(const Word& word, std::string_view keyword);
+  // IPv4 or IPv6; an IPv6 address may stand in brackets.
+  std::optional<IpAddress> ip(const Word& word, std::string_view keyword);
+  std::optional<IpAddress> ip_of_host(const Word& word, std::string_view keyword);
   std::optional<PrefixedAddress> ipv4_prefix(const Word& word);
   std::optional<uint16_t> port(const Word& word, std::string_view keyword);
+  std::optional<uint16_t> port_or_any(const Word& word, std::string_view keyword);  // 0: any
   std::optional<Endpoint> endpoint(const Word& word, std::string_view keyword);
   // The index of the word in `choices`, letter case counting.
   std::optional<size_t> choice(const Word& word, std::string_view what,
@@ -69,6 +73,7 @@ class ValueReader {
   std::optional<ScriptCommand> script(Arguments& arguments);
 
  private:
+  bool is_of_host(const Word& word, const IpAddress& address);
   bool is_number(const Word& word, std::string_view keyword, std::string_view digits,
                  std::string_view example);
 

@@ -98,7 +98,7 @@ constexpr Keyword kGlobalDefs[] = {
     {"vrrp_mcast_group4", kLater, "advertisements go to 224.0.0.18"},
     {"vrrp_mcast_group6", kLater, "there is no VRRP over IPv6"},
     {"lvs_sync_daemon", kLater, "connections are not synchronised with the other director"},
-    {"lvs_timeouts", kLater, "connections expire after the built-in times"},
+    {"lvs_timeouts"},
     {"lvs_flush", kNoEffect, kNoIpvs},
     {"lvs_flush_on_stop", kNoEffect, kNoIpvs},
     {"lvs_flush_onstop", kNoEffect, kNoIpvs},
@@ -212,11 +212,9 @@ constexpr Keyword kGlobalDefs[] = {
 };
 
 constexpr Keyword kXlb[] = {
-    {"attach_mode"},
-    {"interfaces", Standing::acted, "", BlockKind::none, true},
-    {"flow_table_size"},
-    {"local_delivery"},
-    {"peers", Standing::acted, "", BlockKind::none, true},
+    {"attach_mode"},     {"interfaces", Standing::acted, "", BlockKind::none, true},
+    {"flow_table_size"}, {"real_servers_max"},
+    {"local_delivery"},  {"peers", Standing::acted, "", BlockKind::none, true},
     {"status_listen"},
 };
 

@@ -11,7 +11,7 @@ constexpr auto kNoEffect = Standing::no_effect;
 constexpr auto kObsolete = Standing::obsolete;
 
 constexpr std::string_view kSource = "checks leave from the address and port the kernel chooses";
-constexpr std::string_view kFlags = "only rr and wrr exist, which have no flags";
+constexpr std::string_view kFlags = "no scheduler has such a flag";
 constexpr std::string_view kNoMail = "xlbd sends no mail";
 constexpr std::string_view kNoSnmp = "xlbd has no SNMP agent";
 constexpr std::string_view kNoCheck = "the real server is not checked this way";
@@ -35,16 +35,16 @@ constexpr Keyword kVirtualServer[] = {
     {"warmup"},
     {"inhibit_on_failure"},
     {"hashed", kNoEffect, kFlags},
-    {"ops", kLater, "UDP packets of one client port form a connection"},
-    {"flag-1", kNoEffect, kFlags},
-    {"flag-2", kNoEffect, kFlags},
+    {"ops"},
+    {"flag-1"},
+    {"flag-2"},
     {"flag-3", kNoEffect, kFlags},
-    {"sh-port", kNoEffect, kFlags},
-    {"sh-fallback", kNoEffect, kFlags},
-    {"mh-port", kNoEffect, kFlags},
-    {"mh-fallback", kNoEffect, kFlags},
+    {"sh-port"},
+    {"sh-fallback"},
+    {"mh-port"},
+    {"mh-fallback"},
     {"persistence_engine", kNoEffect, "persistence is by client address"},
-    {"persistence_granularity", kLater, "persistence is by single client addresses"},
+    {"persistence_granularity"},
     {"ha_suspend", kLater, "checks run also while the virtual address is elsewhere"},
     {"smtp_alert", kLater, kNoMail},
     {"virtualhost"},
@@ -57,7 +57,7 @@ constexpr Keyword kVirtualServer[] = {
     {"hysteresis"},
     {"sorry_server"},
     {"sorry_server_inhibit"},
-    {"sorry_server_lvs_method", kLater, "the virtual server's method is used"},
+    {"sorry_server_lvs_method"},
     {"nat_mask", kObsolete, "it has no meaning for direct routing"},
     {"net_mask", kObsolete, "it has no meaning for direct routing"},
     {"nb_get_retry", kObsolete, "here it means nothing; say retry instead"},
@@ -71,7 +71,7 @@ constexpr Keyword kRealServer[] = {
     {"delay_loop"},
     {"HTTP_GET", Standing::acted, "", BlockKind::http_get, true},
     {"TCP_CHECK", Standing::acted, "", BlockKind::tcp_check, true},
-    {"lvs_method", kLater, "the virtual server's method is used for all its real servers"},
+    {"lvs_method"},
     {"uthreshold", kLater, "connections are not limited"},
     {"lthreshold", kLater, "connections are not limited"},
     {"inhibit_on_failure"},

@@ -88,7 +88,10 @@ Json head_of(const Status::VirtualServer& virtual_server) {
   result["protocol"] = name_of(virtual_server.key.protocol);
   result["scheduler"] = virtual_server.scheduler;
   result["forwarding"] = virtual_server.forwarding;
+  result["hash_port"] = virtual_server.hash_port;
+  result["one_packet"] = virtual_server.one_packet;
   result["persistence_timeout_s"] = virtual_server.persistence_timeout_s.value_or(0);
+  result["persistence_prefix"] = virtual_server.persistence_prefix;
   result["state"] = virtual_server.state;
   const Status::Quorum& quorum = virtual_server.quorum;
   result["quorum"] = Json{{"needed", quorum.needed},
@@ -130,7 +133,9 @@ void add_tail(Json& document, const Status& status) {
   document["drops"] = array_of(status.drops, [](const Status::Drop& drop) {
     return Json{{"reason", drop.reason}, {"packets", drop.packets}};
   });
-  document["loop"] = Json{{"max_lag_ms", status.loop.max_lag_ms}};
+  document["loop"] = Json{{"max_lag_ms", status.loop.max_lag_ms},
+                          {"median_lag_ms", status.loop.median_lag_ms},
+                          {"p99_lag_ms", status.loop.p99_lag_ms}};
 }
 
 std::string text_of(const Json& value, int indent = -1) {

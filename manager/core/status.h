@@ -58,7 +58,7 @@ struct Status {
   };
   struct RealServer {
     Endpoint endpoint;
-    std::string forward;  // "Local", "Route"
+    std::string forward;  // "Local", "Route", "Tunnel"; "Masq" in fallback
     int weight = 1;
     std::string state;   // "up", "down", "draining"
     std::string reason;  // last check's result in words, or why it gets no traffic
@@ -77,10 +77,13 @@ struct Status {
   };
   struct VirtualServer {
     ServiceKey key;
-    std::string scheduler;   // "rr", "wrr"
-    std::string forwarding;  // "DR"
+    std::string scheduler;   // "rr", "wrr", ...
+    std::string forwarding;  // "DR", "TUN"
+    bool hash_port = false;
+    bool one_packet = false;
     std::optional<int64_t> persistence_timeout_s;
-    std::string state;  // "up", "down", "sorry"
+    int persistence_prefix = 32;  // bits of the client's address that count
+    std::string state;            // "up", "down", "sorry"
     Quorum quorum;
     Traffic traffic;  // every packet that matched, also those no real server could take
     std::vector<RealServer> real_servers;
@@ -92,6 +95,8 @@ struct Status {
   };
   struct Loop {
     double max_lag_ms = 0;  // since it was ready: how late the loop served a deadline
+    double median_lag_ms = 0;
+    double p99_lag_ms = 0;
   };
 
   std::string version;

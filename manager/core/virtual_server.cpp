@@ -53,6 +53,7 @@ Life life_of(const RealServerFacts& facts) {
 RealServerConfig sorry_config(const VirtualServerConfig& config) {
   RealServerConfig result;
   result.endpoint = *config.sorry_server;
+  result.tunnel = config.sorry_tunnel;
   return result;
 }
 
@@ -78,6 +79,10 @@ ForwardedRealServer forwarded(const RealServerConfig& real_server, const RealSer
   result.weight = duty == Duty::say_sorry ? verdict.weight : real_server.weight;
   result.forwardable = verdict.forwardable;
   if (!facts.local && result.forwardable != Forwardable::no) result.next_hop = facts.next_hop;
+  if (!facts.local && real_server.tunnel) {
+    result.tunnel =
+        Tunnel{real_server.tunnel->type, real_server.tunnel->port, facts.source, facts.mtu_bytes};
+  }
   return result;
 }
 
@@ -90,7 +95,10 @@ ForwardedVirtualServer desired_forwarding(const VirtualServerConfig& config,
   ForwardedVirtualServer result;
   result.key = config.key;
   result.scheduler = config.scheduler;
+  result.hash_port = config.hash_port;
+  result.one_packet = config.one_packet;
   result.persistence_timeout = config.persistence_timeout;
+  result.persistence_prefix = config.persistence_prefix;
   result.peers.assign(directors.begin(), directors.end());
   const bool serves_here =
       std::any_of(facts.begin(), facts.end(), [](const auto& fact) { return fact.local; });

@@ -25,8 +25,11 @@ struct RealServerFacts {
   std::optional<NextHop> next_hop;
   std::string next_hop_text;  // why there is no next hop
   bool resolving = false;     // there is none yet, and it is not known to be unreachable either
+  // Behind a tunnel: this host's address towards it, and what the way there carries.
+  IpAddress source;
+  unsigned mtu_bytes = 0;
   // The MAC it was last seen with, also while it does not answer: it may come back as a director at
-  // any moment.
+  // any moment. None when a gateway is in between.
   std::optional<MacAddress> last_known_mac;
 };
 

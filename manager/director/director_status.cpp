@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/version.h"
 #include "core/diagnostic.h"
 #include "director/director.h"
 
@@ -18,7 +19,7 @@ constexpr auto kPublishInterval = std::chrono::milliseconds(50);
 
 Status Director::build_status() {
   Status status;
-  status.version = XLB_VERSION;
+  status.version = kVersion;
   status.generated_at = std::chrono::system_clock::now();
   status.warnings = warnings_;
   status.flow_table_size = config_.xlb.flow_table_size;
@@ -36,7 +37,10 @@ Status Director::build_status() {
     status.vrrp.push_back(instance->status());
   status.virtual_servers = services_->status(counters);
   if (fallback_) describe_fallback(status);
-  status.loop.max_lag_ms = std::chrono::duration<double, std::milli>(loop_->max_lag()).count();
+  const auto in_ms = [](Duration lag) {
+    return std::chrono::duration<double, std::milli>(lag).count();
+  };
+  status.loop = {in_ms(loop_->max_lag()), in_ms(loop_->lag_of(0.5)), in_ms(loop_->lag_of(0.99))};
 
   if (attaching_) {
     status.not_ready_reason = "starting";
@@ -140,7 +144,7 @@ std::unique_ptr<ControlReply> Director::answer(const ControlRequest& request) {
   }
   if (request.command == "reload") return reload_reply(request);
   return failure_reply({ControlFailure::kRefused, "unknown command " + quoted(request.command),
-                        "this xlbd is version " XLB_VERSION});
+                        std::string("this xlbd is version ") + kVersion});
 }
 
 }  // namespace xlb

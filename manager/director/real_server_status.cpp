@@ -18,7 +18,7 @@ Status::RealServer status_of(const RealServerConfig& config, const RealServerFac
                              const RealServerVerdict& verdict, const RealServerCounters* counters) {
   Status::RealServer result;
   result.endpoint = config.endpoint;
-  result.forward = facts.local ? "Local" : "Route";
+  result.forward = facts.local ? "Local" : config.tunnel ? "Tunnel" : "Route";
   result.weight = verdict.weight;
   result.state = name_of(verdict.availability);
   result.reason = verdict.reason;

@@ -204,6 +204,10 @@ std::vector<Status::VirtualServer> Services::status(const DataplaneCounters& cou
     entry.key = config.key;
     entry.scheduler = name_of(config.scheduler);
     entry.forwarding = name_of(config.method);
+    entry.hash_port = config.hash_port;
+    entry.one_packet = config.one_packet;
+    entry.persistence_prefix =
+        std::min<int>(config.persistence_prefix, config.key.address.is_v4() ? 32 : 128);
     if (config.persistence_timeout) {
       entry.persistence_timeout_s = config.persistence_timeout->count();
     }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <csignal>
 #include <mutex>
 #include <optional>
@@ -26,6 +27,12 @@ constexpr uint64_t kTimerId = 1;
 constexpr uint64_t kPostId = 2;
 constexpr uint64_t kSignalId = 3;
 constexpr uint64_t kFirstFreeId = 4;
+
+// Few: the timers that are due wait for all of their handlers.
+constexpr size_t kEventsPerTurn = 16;
+
+constexpr auto kLagStep = std::chrono::microseconds(100);
+constexpr size_t kLagSteps = 1000;
 
 struct WatchEntry {
   int fd = -1;
@@ -74,6 +81,7 @@ struct EventLoop::Impl {
   bool in_handler = false;
   bool stopping = false;
   Duration max_lag{};
+  std::array<uint64_t, kLagSteps> lags{};  // timers by lateness; the last one has all that is more
 
   TimerQueue& queue(Urgency urgency) { return urgency == Urgency::urgent ? urgent : normal; }
 
@@ -101,6 +109,11 @@ struct EventLoop::Impl {
     entry.when.reset();
   }
 
+  void note_lag(Duration lag) {
+    max_lag = std::max(max_lag, lag);
+    ++lags[std::min(static_cast<size_t>(lag / kLagStep), kLagSteps - 1)];
+  }
+
   // Serves the timers that are due now, each at most once: one that re-arms itself in the past
   // waits for the next pass.
   void serve_timers(Urgency urgency) {
@@ -112,12 +125,13 @@ struct EventLoop::Impl {
       due.push_back(*it);
     }
     for (const auto& [when, id] : due) {
+      if (urgency == Urgency::normal) serve_timers(Urgency::urgent);
       if (stopping) return;
       const auto found = timers.find(id);
       if (found == timers.end() || found->second->when != when) continue;  // destroyed or re-armed
       const std::shared_ptr<TimerEntry> entry = found->second;
       disarm(id, *entry);
-      max_lag = std::max(max_lag, Duration(TimePoint::clock::now() - when));
+      note_lag(TimePoint::clock::now() - when);
       call(entry->handler);
     }
   }
@@ -193,7 +207,7 @@ struct EventLoop::Impl {
 
   Result<void> turn() {
     if (auto set = set_timer_fd(); !set) return set;
-    std::array<epoll_event, 64> events{};
+    std::array<epoll_event, kEventsPerTurn> events{};
     const int count = ::epoll_wait(epoll.get(), events.data(), static_cast<int>(events.size()), -1);
     if (count < 0 && errno != EINTR) return fail_errno(errno, "cannot wait for events");
     for (int i = 0; i < count; ++i) {
@@ -302,8 +316,21 @@ Duration EventLoop::max_lag() const {
   return impl_->max_lag;
 }
 
+Duration EventLoop::lag_of(double share) const {
+  uint64_t total = 0;
+  for (const uint64_t count : impl_->lags)
+    total += count;
+  const auto wanted = static_cast<uint64_t>(std::ceil(share * static_cast<double>(total)));
+  uint64_t seen = 0;
+  size_t step = 0;
+  while (step < kLagSteps && seen < wanted)
+    seen += impl_->lags[step++];
+  return std::min(Duration(kLagStep) * static_cast<Duration::rep>(step), impl_->max_lag);
+}
+
 void EventLoop::restart_lag() {
   impl_->max_lag = Duration{};
+  impl_->lags.fill(0);
 }
 
 EventLoop::Watch::Watch(Watch&& other) noexcept

@@ -19,6 +19,8 @@ struct InterfaceIdentity {
   MacAddress mac;
   std::optional<IpAddress> address;   // IPv4
   std::optional<IpAddress> address6;  // IPv6
+
+  bool operator==(const InterfaceIdentity&) const = default;
 };
 
 class InterfaceTable {

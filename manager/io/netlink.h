@@ -81,7 +81,8 @@ class Netlink {
   [[nodiscard]] std::optional<Link> link(unsigned index) const;
   [[nodiscard]] const std::vector<InterfaceAddress>& addresses() const;  // the kernel's order
   // The interface's first address that is neither secondary nor of a narrower scope.
-  [[nodiscard]] std::optional<IpAddress> primary_address(unsigned index) const;
+  [[nodiscard]] std::optional<IpAddress> primary_address(
+      unsigned index, AddressFamily family = AddressFamily::ipv4) const;
   // Whether the kernel takes packets to `address` for its own (a loopback prefix counts whole).
   [[nodiscard]] bool is_local(const IpAddress& address) const;
   [[nodiscard]] std::optional<Neighbour> neighbour(unsigned index, const IpAddress& address) const;

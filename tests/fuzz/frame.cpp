@@ -75,6 +75,7 @@ Bytes transport(const FrameSpec& spec) {
   size_t check_at = 0;
   if (spec.headless || (spec.protocol != kTcp && spec.protocol != kUdp && spec.protocol != kIcmp &&
                         spec.protocol != kIcmp6)) {
+    bytes = spec.body;
     put_payload(bytes, spec);
     return bytes;
   }
@@ -92,7 +93,7 @@ Bytes transport(const FrameSpec& spec) {
     bytes.push_back(spec.icmp_code);
     put16(bytes, 0);
     put32(bytes, spec.icmp_rest);
-    bytes.insert(bytes.end(), spec.quoted.begin(), spec.quoted.end());
+    bytes.insert(bytes.end(), spec.body.begin(), spec.body.end());
     check_at = 2;
   }
   put_payload(bytes, spec);

@@ -132,10 +132,10 @@ FrameSpec random_icmp(Random& random, const Tables& tables) {
   if (random.percent(10)) spec.icmp_type = static_cast<uint8_t>(random.below(140));
   spec.icmp_code = static_cast<uint8_t>(random.below(5));
   spec.icmp_rest = 1400;
-  spec.quoted = encode_ip(inner);
+  spec.body = encode_ip(inner);
   const size_t headers = inner.family == XLB_IPV4 ? 20 + inner.option_bytes : 40;
-  if (random.percent(60)) spec.quoted.resize(std::min(spec.quoted.size(), headers + 8));
-  if (random.percent(8)) spec.quoted.resize(random.below(static_cast<uint32_t>(headers + 9)));
+  if (random.percent(60)) spec.body.resize(std::min(spec.body.size(), headers + 8));
+  if (random.percent(8)) spec.body.resize(random.below(static_cast<uint32_t>(headers + 9)));
   vary_network(random, spec);
   if (random.percent(5)) make_fragment(random, spec);
   return spec;

@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <net/if.h>
 #include <sched.h>
@@ -160,7 +161,8 @@ struct Kernel::Arrays {
 
 Kernel::Kernel() : out_(65536) {
   libbpf_set_print(quiet);
-  if (unshare(CLONE_NEWNET) != 0) fail("cannot make a network namespace");
+  home_ = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+  if (home_ < 0 || unshare(CLONE_NEWNET) != 0) fail("cannot make a network namespace");
   if (std::system("ip link add xlbport type veth peer name xlbfar") != 0)
     throw std::runtime_error("cannot make a veth pair");
   ports_ = {if_nametoindex("xlbport"), if_nametoindex("xlbfar")};
@@ -172,6 +174,8 @@ Kernel::Kernel() : out_(65536) {
 Kernel::~Kernel() {
   arrays_.reset();
   xlb_bpf__destroy(skeleton_);
+  (void)setns(home_, CLONE_NEWNET);
+  (void)close(home_);
 }
 
 // As xlb_bpf__open() does, but with another object's bytes.
@@ -327,6 +331,29 @@ Outcome Kernel::run(const Bytes& frame) {
     fail("cannot run a frame of " + std::to_string(frame.size()) + " bytes");
   return {options.retval,
           Bytes(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(options.data_size_out))};
+}
+
+void Kernel::read(Tables& tables) {
+  const auto& maps = skeleton_->maps;
+  for (size_t i = 0; i < tables.flows.size(); i++) {
+    tables.flows[i] = arrays_->flows[i / XLB_FLOWS_PER_BUCKET].flows[i % XLB_FLOWS_PER_BUCKET];
+    tables.flow_addresses[i] = arrays_->flow_addresses[i];
+  }
+  for (size_t i = 0; i < tables.clients.size(); i++) {
+    tables.clients[i] =
+        arrays_->clients[i / XLB_PERSISTENCE_PER_BUCKET].clients[i % XLB_PERSISTENCE_PER_BUCKET];
+    tables.client_addresses[i] = arrays_->client_addresses[i];
+  }
+  for (uint32_t i = 0; i < kRealServers; i++) {
+    tables.loads[i] = arrays_->loads[i];
+    tables.traffic[i] = sum_of<xlb_traffic>(maps.xlb_traffic, i);
+  }
+  for (uint32_t i = 0; i < kServices; i++) {
+    tables.schedulers[i] = arrays_->schedulers[i];
+    tables.unserved[i] = sum_of<xlb_traffic>(maps.xlb_unserved, i);
+  }
+  for (uint32_t i = 0; i < XLB_VERDICTS; i++)
+    tables.verdicts[i] = verdict(static_cast<xlb_verdict>(i));
 }
 
 uint64_t Kernel::verdict(xlb_verdict reason) {

@@ -23,7 +23,8 @@ struct Outcome {
 class Kernel {
  public:
   // Loads the program, or the object that the environment names in XLB_BPF_OBJECT. Moves this
-  // process into a network namespace of its own, where `ports()` exist. Throws when it cannot.
+  // thread into a network namespace of its own, where `ports()` exist, until it is destroyed.
+  // Throws when it cannot.
   Kernel();
   ~Kernel();
   Kernel(const Kernel&) = delete;
@@ -33,6 +34,8 @@ class Kernel {
 
   void write(const Tables& tables);
   Outcome run(const Bytes& frame);
+  // The tables as they are now, except for what the program never changes.
+  void read(Tables& tables);
 
   // One verdict's counter, of this process' CPU.
   uint64_t verdict(xlb_verdict reason);
@@ -51,6 +54,7 @@ class Kernel {
   xlb_bpf* skeleton_ = nullptr;
   int program_ = -1;
   std::unique_ptr<Arrays> arrays_;
+  int home_ = -1;  // the network namespace to go back to
   std::vector<uint32_t> ports_;
   std::vector<uint32_t> used_places_;  // of xlb_services
   std::set<Peer> written_peers_;

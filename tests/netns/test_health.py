@@ -1,5 +1,7 @@
 """A real server that fails in any way gets no traffic within the configured time, and gets it back after recovery."""
 
+import hashlib
+import ssl
 import time
 
 import pytest
@@ -128,3 +130,66 @@ def test_status_code_alone_is_checked_when_no_digest_is_given(lab):
     assert master.real_server("10.10.0.2")["state"] == "up"
     failing.mode = Mode.ERROR_500
     master.wait_real_server("10.10.0.2", "down", OUT_WITHIN)
+
+
+def tls_get(lab, source):
+    """What a client gets through the virtual address."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with lab.client.connect(source, port=443) as plain, context.wrap_socket(plain) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = b""
+        while received := connection.recv(4096):
+            answer += received
+    return answer.partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize("name, words", [
+    (None, "virtualhost shop.example"),
+    ("shop.example", "virtualhost shop.example:443\n enable_sni"),
+    ("other.example", "virtualhost shop.example\n sni_name other.example"),
+], ids=["without_sni", "enable_sni", "sni_name"])
+def test_ssl_get_looks_at_the_digest_behind_a_self_signed_certificate(lab, name, words):
+    good = b"open for business\n"
+    servers = {host: lab.tls(host, good) for host in ("n1", "n2")}
+    check = f"""
+        SSL_GET {{
+            url {{
+                path /health
+                digest {hashlib.md5(good).hexdigest()}
+            }}
+            {words}
+            connect_timeout 2
+            retry 0
+            delay_before_retry 1
+        }}"""
+    master, _ = lab.pair(PairConfig(version=3, advert_int="0.1", port=443, delay_loop=DELAY_LOOP, check=check))
+    for server in servers.values():
+        wait_until(lambda server=server: len(server.names) >= 4, 10, "both directors have checked twice")
+        assert set(server.names) == {name}
+    assert all(master.real_server(host.address)["state"] == "up" for host in (lab.n1, lab.n2))
+    servers["n2"].body = b"closed\n"
+    master.wait_real_server("10.10.0.2", "down", DELAY_LOOP + 2 + 2)
+    assert "digest" in master.real_server("10.10.0.2")["reason"].lower()
+    assert {tls_get(lab, source) for source in client_addresses(6)} == {good}
+    servers["n2"].body = good
+    master.wait_real_server("10.10.0.2", "up", DELAY_LOOP + 2 + 2)
+
+
+def test_ssl_get_fails_on_a_server_that_speaks_no_tls(lab):
+    lab.tls("n1", b"ok\n")
+    lab.web("n2", port=443)
+    check = """
+        SSL_GET {
+            url {
+                path /
+                status_code 200
+            }
+            connect_timeout 1
+            retry 0
+            delay_before_retry 1
+        }"""
+    master = lab.director("n1", PairConfig(version=3, advert_int="0.1", port=443, delay_loop=DELAY_LOOP, check=check).text("n1"))
+    master.wait_real_server("10.10.0.2", "down", DELAY_LOOP + 1 + 2)
+    assert master.real_server("10.10.0.2")["reason"]
+    assert master.real_server("10.10.0.1")["state"] == "up"

@@ -141,6 +141,44 @@ def test_scripts_run_once_each_and_in_order(lab):
     assert journal.lines() == expected  # no omega: a stop runs nothing
 
 
+def test_quorum_raised_and_lowered_by_reload(lab):
+    """Above what is alive, it is lost at once, with its script and the sorry server; below, it is back."""
+    journal = Journal(lab.directory)
+    failing = lab.web("n1")
+    lab.web("n2")
+
+    def text(name, quorum):
+        words = journal.words() if name == "n1" else {"service_extra": ""}
+        words["service_extra"] += f"quorum {quorum}\n sorry_server 10.10.0.1 80\n"
+        return pair_config(**words).text(name)
+
+    directors = [lab.director(name, text(name, 50)) for name in ("n1", "n2")]
+    director = directors[0]
+    for each in directors:
+        each.wait_forwarding()
+    expected = ["quorum_up"]
+    journal.wait(*expected)
+    failing.mode = Mode.ERROR_500
+    expected += ["down n1"]
+    journal.wait(*expected)
+    assert servers(lab) == {"n2"}
+    assert service(director)["state"] == "up"
+
+    for quorum, state, server, event in ((150, "sorry", "n1", "quorum_down"), (50, "up", "n2", "quorum_up"),
+                                         (101, "sorry", "n1", "quorum_down"), (100, "up", "n2", "quorum_up")):
+        for each in directors:
+            each.config.write_text(text(each.name, quorum))
+            assert "~ TCP 10.10.0.3:80" in each.ctl("reload")
+            wait_state(each, state)
+        expected += [event]
+        journal.wait(*expected)
+        assert servers(lab) == {server}
+        assert service(director)["quorum"] == {"needed": quorum, "hysteresis": 0, "weight": 100, "met": state == "up"}
+        assert "~" not in director.ctl("reload")  # the same file again
+    assert director.stop() == 0
+    assert journal.lines() == expected
+
+
 def test_lost_quorum_without_a_sorry_server_takes_nobody_out(lab):
     lab.web("n1")
     failing = lab.web("n2")

@@ -1,94 +1,57 @@
 """A daemon that ends, however it ends, and the next one: nothing that is under way notices."""
 
-import json
-import signal
-import threading
-
-from lab import VIP, PairConfig, Poller, wait_until
+from lab import VIP, LongConnections, OwnershipWatch, PairConfig, Poller, UdpProbe, wait_until
 from lab.config import http_check
+from lab.director import next_xlbd_path, xlbd_path
 from lab.topology import client_addresses
 
 CONFIG = dict(version=3, advert_int="0.5")
 
 
-class UdpProbe:
-    """One datagram a millisecond on one flow, each numbered; what never comes back is lost."""
-
-    def __init__(self, lab, port=5353):
-        self._socket = lab.topology.client.socket(kind=2)
-        self._socket.settimeout(0.5)
-        self._socket.bind((client_addresses(50)[-1], 0))
-        self._socket.connect((VIP, port))
-        self._stopping = threading.Event()
-        self.lost = 0
-        self.answered = 0
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        while not self._stopping.wait(0.001):
-            try:
-                self._socket.send(b"who\n")
-                self._socket.recv(2048)
-                self.answered += 1
-            except OSError:
-                self.lost += 1
-
-    def stop(self):
-        self._stopping.set()
-        self._thread.join()
-        self._socket.close()
-
-
-def link_id(director):
-    """Of the XDP link of eth0; the program behind it may be another one."""
-    pin = director.run_dir / "bpf" / "link_eth0"
-    return json.loads(director.host.run("bpftool", "-j", "link", "show", "pinned", pin))["id"]
-
-
-def open_connections(lab, count):
-    result = []
-    for source in client_addresses(count):
-        connection = lab.client.connect(source)
-        connection.sendall(b"GET /quiet HTTP/1.0\r\n\r\n")
-        assert connection.recv(2)
-        result.append(connection)
-    return result
-
-
-def test_twenty_restarts_and_kills_lose_nothing_and_move_nothing(lab):
+def test_upgrades_kills_restarts_and_reloads_lose_nothing_and_move_nothing(lab):
     for name in ("n1", "n2"):
         lab.web(name)
         lab.udp_echo(name)
     config = PairConfig(**CONFIG)
-    text = {name: config.text(name) + PairConfig(protocol="UDP", port=5353, **CONFIG).services()
-            for name in ("n1", "n2")}
-    master = lab.director("n1", text["n1"])
-    standby = lab.director("n2", text["n2"])
+    udp = PairConfig(protocol="UDP", port=5353, **CONFIG).services()
+    master, standby = [lab.director(name, config.text(name) + udp) for name in ("n1", "n2")]
     master.wait_vrrp("MASTER")
     for director in (master, standby):
         director.wait_forwarding()
-    connections = open_connections(lab, 20)
-    link = link_id(master)
-    probe = UdpProbe(lab)
-    with Poller(lab.client, client_addresses(4), timeout=1.0) as poller:
-        for round_number in range(20):
-            if round_number % 2:
-                master.kill()
-            else:  # as systemctl restart does
-                master.signal(signal.SIGUSR2)
-                assert master.wait_end() == 0
-            master.start()
-            assert master.vrrp_state() == "MASTER"
-    probe.stop()
+    connections = LongConnections(lab.client, 20)
+    assert connections.servers == {"n1": 10, "n2": 10}
+    link, program = master.xdp_link()
+    versions, programs = set(), {program}
+
+    def go_on(**how):
+        master.restart(**how)
+        assert master.vrrp_state() == "MASTER"
+        versions.add(master.status()["version"])
+        programs.add(master.xdp_link()[1])
+        assert master.xdp_link()[0] == link
+
+    sources = client_addresses(50)
+    probe = UdpProbe(lab.topology.client, sources[-1])
+    with OwnershipWatch(VIP, lab.n1, lab.n2) as ownership, Poller(lab.client, sources[40:44], timeout=1.0) as poller:
+        for number in range(5):
+            master.program = xlbd_path() if number % 2 else next_xlbd_path()
+            go_on()
+        for number in range(20):
+            go_on(killed=number % 2 == 1)
+        for number in range(100):
+            config.weights["n2"] = 100 - number % 3
+            master.config.write_text(config.text("n1") + udp)
+            master.ctl("reload")
+        probe.stop()
+        connections.stop()
+    assert ownership.holder_counts() == {1}
+    assert connections.failures == [] and connections.rounds > 20
     assert poller.failures() == []
-    assert probe.answered > 100 and probe.lost == 0
-    assert link_id(master) == link
+    print(f"{probe.sent} datagrams in {probe.seconds:.1f} s, {connections.rounds} rounds on 20 connections")
+    assert probe.sent > 500 * probe.seconds and probe.lost == 0
+    assert len(versions) == 2
+    assert len(programs) > 1 and master.xdp_link()[0] == link  # replaced, never detached
     assert standby.status()["vrrp"][0]["transitions"] == 0
-    assert f"{VIP}/24" not in lab.n2.addresses()
-    for connection in connections:
-        connection.sendall(b"ping")
-        assert connection.recv(4) == b"ping"
 
 
 def test_start_long_after_the_last_advert_begins_as_backup(lab):

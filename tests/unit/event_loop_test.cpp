@@ -264,14 +264,35 @@ TEST_CASE("event loop: blocked signals arrive as calls") {
   REQUIRE(::pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
 }
 
+TEST_CASE("event loop: an urgent timer does not wait for all the normal ones that are due") {
+  const auto loop = make_loop();
+  std::vector<std::string> order;
+  auto urgent = loop->timer(Urgency::urgent, [&] { order.emplace_back("urgent"); });
+  auto first = loop->timer(Urgency::normal, [&] {
+    order.emplace_back("first");
+    urgent.arm(loop->now());
+  });
+  auto second = loop->timer(Urgency::normal, [&] {
+    order.emplace_back("second");
+    loop->stop();
+  });
+  const TimePoint now = loop->now();
+  first.arm(now - 2ms);
+  second.arm(now - 1ms);
+  REQUIRE(loop->run().ok());
+  CHECK(order == std::vector<std::string>{"first", "urgent", "second"});
+}
+
 TEST_CASE("event loop: lag is how late a timer was served, and can be measured anew") {
   const auto loop = make_loop();
   auto timer = loop->timer(Urgency::normal, [&] { loop->stop(); });
   timer.arm(loop->now() - 250ms);
   REQUIRE(loop->run().ok());
   CHECK(loop->max_lag() >= 250ms);
+  CHECK(loop->lag_of(0.5) == 100ms);  // and more
   loop->restart_lag();
   CHECK(loop->max_lag() == Duration{});
+  CHECK(loop->lag_of(0.99) == Duration{});
 }
 
 TEST_CASE("event loop: a descriptor that cannot be watched is an error that says so") {

@@ -137,6 +137,22 @@ TEST_CASE("IPv6 addresses stand in brackets") {
   CHECK(contains(show::services_table(document(status)), "\nTCP  [2001:db8::100]:80 rr"));
 }
 
+TEST_CASE("masks and flags of a virtual server stand where ipvsadm has them") {
+  Status status = example();
+  Status::VirtualServer& service = status.virtual_servers[0];
+  service.scheduler = "sh";
+  service.hash_port = true;
+  service.persistence_prefix = 20;
+  CHECK(contains(show::services_table(document(status)),
+                 "\nTCP  10.20.0.100:80 sh (sh-port) persistent 50 mask 255.255.240.0\n"));
+  service = status.virtual_servers[1];
+  service.key.address = *IpAddress::parse("2001:db8::100");
+  service.persistence_prefix = 64;
+  service.one_packet = true;
+  CHECK(contains(show::services_table(document(status)),
+                 "\nUDP  [2001:db8::100]:80 rr persistent 50 mask 64 ops\n"));
+}
+
 TEST_CASE("xlbctl show connections is ipvsadm -L -n -c but for its first line") {
   const Json connection = {{"protocol", "TCP"},    {"state", "FIN_WAIT"},
                            {"expires_in_s", 42},   {"client_address", "10.20.0.1"},

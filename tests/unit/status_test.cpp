@@ -72,8 +72,9 @@ TEST_CASE("the status document has its documented members, in order") {
               "transitions", "adverts_sent", "adverts_received", "adverts_refused"});
   const Json& virtual_server = document["virtual_servers"][0];
   CHECK(names(virtual_server) == Names{"address", "port", "protocol", "scheduler", "forwarding",
-                                       "persistence_timeout_s", "state", "quorum", "packets",
-                                       "bytes", "connections", "real_servers", "sorry_server"});
+                                       "hash_port", "one_packet", "persistence_timeout_s",
+                                       "persistence_prefix", "state", "quorum", "packets", "bytes",
+                                       "connections", "real_servers", "sorry_server"});
   CHECK(names(virtual_server["quorum"]) == Names{"needed", "hysteresis", "weight", "met"});
   CHECK(virtual_server["sorry_server"].is_null());
   CHECK(names(virtual_server["real_servers"][0]) ==

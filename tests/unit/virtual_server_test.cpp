@@ -177,3 +177,33 @@ TEST_CASE("a real server that is the sorry server too serves then whatever its c
   CHECK(service.real_servers[0].forwardable == Forwardable::no);
   CHECK(service.real_servers[1].forwardable == Forwardable::yes);
 }
+
+TEST_CASE("what the configuration says of scheduling reaches the table") {
+  VirtualServerConfig config = pair_of_servers();
+  config.scheduler = Scheduler::mh;
+  config.hash_port = true;
+  config.one_packet = true;
+  config.persistence_prefix = 24;
+  const RealServerFacts facts[] = {remote(), remote()};
+  const auto service = desired_forwarding(config, facts, {});
+  CHECK(service.scheduler == Scheduler::mh);
+  CHECK(service.hash_port);
+  CHECK(service.one_packet);
+  CHECK(service.persistence_prefix == 24);
+}
+
+TEST_CASE("a real server behind a tunnel has the way there; on this host it is local") {
+  VirtualServerConfig config = pair_of_servers();
+  config.real_servers[0].tunnel = TunnelConfig{TunnelType::gue, 5555};
+  config.real_servers[1].tunnel = TunnelConfig{};
+  RealServerFacts behind = remote();
+  behind.source = IpAddress::v4(10, 10, 0, 1);
+  behind.mtu_bytes = 1400;
+  const RealServerFacts facts[] = {behind, local()};
+  const auto service = desired_forwarding(config, facts, {});
+  CHECK(service.real_servers[0].tunnel ==
+        Tunnel{TunnelType::gue, 5555, IpAddress::v4(10, 10, 0, 1), 1400});
+  CHECK(service.real_servers[0].next_hop == kNextHop);
+  CHECK_FALSE(service.real_servers[1].tunnel.has_value());
+  CHECK(service.real_servers[1].local);
+}

@@ -13,10 +13,12 @@ from .namespace import Namespace
 from .ownership import OwnershipWatch
 from .process import LabError, Process, wait_until
 from .topology import Host, Topology
+from .traffic import LongConnections, UdpProbe
 from .web import Mode, Nginx, UdpEcho, WebServer
 
 __all__ = [
     "Capture", "Client", "Director", "Frame", "Host", "Keepalived", "Lab", "LabError", "Mode", "Namespace", "Nginx",
-    "OwnershipWatch", "PairConfig", "Poller", "Process", "Reply", "Topology", "TrafficCounter", "UdpEcho", "VIP", "WebServer",
+    "LongConnections", "OwnershipWatch", "PairConfig", "Poller", "Process", "Reply", "Topology", "TrafficCounter", "UdpEcho",
+    "UdpProbe", "VIP", "WebServer",
     "end_with_reset", "tutorial", "wait_until",
 ]

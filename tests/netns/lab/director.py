@@ -20,6 +20,11 @@ def xlbd_path():
     return build_directory() / "manager" / "xlbd"
 
 
+def next_xlbd_path():
+    """Another build of the same daemon, as an upgrade brings it."""
+    return build_directory() / "manager" / "xlbd_next"
+
+
 def xlbctl_path():
     return build_directory() / "tools" / "xlbctl"
 
@@ -34,13 +39,14 @@ class Director:
         self.config = directory / "xlb.conf"
         self.config.write_text(config)
         self.log = directory / "xlbd.log"
+        self.program = xlbd_path()
         self._process = None
 
     def start(self, ready=True):
-        if not xlbd_path().exists():
-            raise LabError(f"{xlbd_path()} is not built; XLB_BUILD names the build directory")
+        if not self.program.exists():
+            raise LabError(f"{self.program} is not built; XLB_BUILD names the build directory")
         self._process = Process(
-            self.host.command(xlbd_path(), "-f", self.config, "--run-dir", self.run_dir), self.log)
+            self.host.command(self.program, "-f", self.config, "--run-dir", self.run_dir), self.log)
         if ready:
             wait_until(self._ready_or_ended, 10, f"xlbd on {self.name} is ready")
             if not self.alive:
@@ -76,6 +82,22 @@ class Director:
         """Ends it without a chance to tidy up."""
         self._process.signal(signal.SIGKILL)
         self._process.wait(10)
+
+    def restart(self, killed=False):
+        """As systemctl restart does, or after a SIGKILL."""
+        if killed:
+            self.kill()
+        else:
+            self.signal(signal.SIGUSR2)
+            if self.wait_end() != 0:
+                raise LabError(f"xlbd on {self.name} ended with {self.exit_code}: {self.log_text()}")
+        return self.start()
+
+    def xdp_link(self, device="eth0"):
+        """(id of the XDP link, id of the program behind it)"""
+        pin = self.run_dir / "bpf" / f"link_{device}"
+        link = json.loads(self.host.run("bpftool", "-j", "link", "show", "pinned", pin))
+        return link["id"], link["prog_id"]
 
     def purge(self, check=True):
         return self.host.run(xlbd_path(), "--purge", "--run-dir", self.run_dir, check=check)

@@ -3,6 +3,7 @@
 from .client import Client
 from .director import Director
 from .keepalived import Keepalived
+from .tls import TlsServer
 from .topology import Topology, remove_directory, scratch_directory
 from .web import Nginx, UdpEcho, WebServer
 
@@ -29,6 +30,9 @@ class Lab:
 
     def udp_echo(self, name, **options):
         return self.own(UdpEcho(self.topology.server(name), name, **options))
+
+    def tls(self, name, body, **options):
+        return self.own(TlsServer(self.topology.server(name), self.directory / f"tls-{name}", body, **options))
 
     def director(self, name, config, start=True):
         director = self.own(Director(self.topology.server(name), name, self.directory / name, config))

@@ -70,6 +70,24 @@ class OwnershipWatch:
         for thread in self._threads:
             thread.join()
 
+    def holder_counts(self):
+        """How many hosts held the address at a time, since all were looked at."""
+        with self._lock:
+            changes = list(self._changes)
+        holders, later, looked_at = set(), [], set()
+        for change in changes:
+            _, index, holds = change
+            if index in looked_at:
+                later.append(change)
+            elif holds:
+                holders.add(index)
+            looked_at.add(index)
+        counts = {len(holders)}
+        for _, index, holds in sorted(later):
+            holders = holders | {index} if holds else holders - {index}
+            counts.add(len(holders))
+        return counts
+
     def longest_shared(self):
         """The longest time in seconds in which more than one host held the address."""
         with self._lock:

@@ -1,0 +1,103 @@
+"""Clients that are under way all the time and notice the least disturbance: long connections, and a UDP probe."""
+
+import contextlib
+import socket
+import threading
+import time
+
+from .config import VIP
+from .topology import client_addresses
+
+
+class LongConnections:
+    """Open connections that ask and are answered again and again, from start to stop."""
+
+    def __init__(self, client, count, interval=0.05):
+        self.servers = {}  # how many connections each server holds
+        self.failures = []
+        self.rounds = 0
+        self._interval = interval
+        self._stopping = threading.Event()
+        self._connections = []
+        for source in client_addresses(count):
+            connection = client.connect(source, timeout=5.0)
+            connection.sendall(b"GET /quiet HTTP/1.0\r\n\r\n")
+            server = connection.recv(2).decode()
+            self.servers[server] = self.servers.get(server, 0) + 1
+            self._connections.append(connection)
+        self._thread = threading.Thread(target=self._talk, daemon=True)
+        self._thread.start()
+
+    def _talk(self):
+        alive = list(self._connections)
+        while not self._stopping.wait(self._interval):
+            for connection in list(alive):
+                try:
+                    connection.sendall(b"ping")
+                    if connection.recv(4) != b"ping":
+                        raise ConnectionError("ended")
+                except OSError as error:
+                    self.failures.append(f"{connection.getsockname()}: {error}")
+                    alive.remove(connection)
+            self.rounds += 1
+
+    def stop(self):
+        self._stopping.set()
+        self._thread.join()
+        for connection in self._connections:
+            connection.close()
+
+
+class UdpProbe:
+    """A datagram a millisecond on one flow, whether the last one was answered or not; each answer counts."""
+
+    PERIOD_S = 0.001
+
+    def __init__(self, namespace, source, port=5353):
+        self._socket = namespace.socket(kind=socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self._socket.settimeout(0.1)
+        self._socket.bind((source, 0))
+        self._socket.connect((VIP, port))
+        self._stopping = threading.Event()
+        self._deadline = 0.0
+        self.sent = 0
+        self.answered = 0
+        self.seconds = 0.0
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._send, self._receive)]
+        for thread in self._threads:
+            thread.start()
+
+    def _send(self):
+        began = time.monotonic()
+        while not self._stopping.is_set():
+            ahead = began + self.sent * self.PERIOD_S - time.monotonic()
+            if ahead > 0:
+                time.sleep(ahead)
+            with contextlib.suppress(OSError):  # a port that is closed: no answer, thus lost
+                self._socket.send(b"who\n")
+            self.sent += 1
+        self.seconds = time.monotonic() - began
+
+    def _receive(self):
+        while not self._stopping.is_set() or self.answered < self.sent:
+            try:
+                self._socket.recv(2048)
+                self.answered += 1
+            except TimeoutError:
+                if self._stopping.is_set() and time.monotonic() > self._deadline:
+                    return
+            except OSError:
+                continue
+
+    def stop(self, patience=2.0):
+        """What is not answered by then is lost."""
+        self._deadline = time.monotonic() + patience
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+        self._socket.close()
+
+    @property
+    def lost(self):
+        return self.sent - self.answered
