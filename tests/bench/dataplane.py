@@ -70,7 +70,12 @@ class Run:
             self._sites.pop().close()
 
     def _unsupported(self, feature, config):
-        reason = sites.refusal(sites.head(1024) + config, self._directory)
+        config = sites.head(1024) + config
+        reason = sites.refusal(config, self._directory)
+        if not reason:
+            site = self._director(f"try-{feature}", config, ipv6=True)
+            reason = site.refusal()
+            self._drop_sites()
         if reason:
             self.result["skipped"][feature] = f"xlbd refuses it: {reason}"
         return bool(reason)

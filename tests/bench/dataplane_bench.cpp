@@ -55,6 +55,8 @@ void judge(Runner& runner, const Sample& sample) {
   else if (subject.forwarded && std::equal(sample.frame.begin(), sample.frame.begin() + 6,
                                            subject.measured.frame.begin()))
     runner.wrong.insert("the destination MAC is unchanged");
+  else if (subject.encapsulated && sample.frame.size() <= subject.measured.frame.size())
+    runner.wrong.insert("the frame is not encapsulated");
 }
 
 Result<void> open_flows(const Subject& subject, int program) {

@@ -20,11 +20,11 @@ _IPPROTO_TCP, _IPPROTO_UDP = 6, 17
 class Subject:
     """A program in a place, and the streams that open its flows and that are measured."""
 
-    def __init__(self, label, site, program, verdict, openings, measured, forwarded=False):
+    def __init__(self, label, site, program, verdict, openings, measured, forwarded=False, encapsulated=False):
         self.label = label
         self._plan = {
             "label": label, "program": program, "place": site.place(), "far_end": site.far_end(), "verdict": verdict,
-            "forwarded": forwarded, "openings": [stream.plan() for stream in openings], "measured": measured.plan(),
+            "forwarded": forwarded, "encapsulated": encapsulated, "openings": [stream.plan() for stream in openings], "measured": measured.plan(),
         }
 
     def plan(self):
@@ -112,11 +112,11 @@ def tcp_openings(server, port, flows, servers=1):
     return [frames.tcp(server, port, flags).of_flows(flows, servers=servers) for flags in (SYN, ACK)]
 
 
-def established(site, name, flows, server=sites.VIP, port=sites.TCP_PORT, with_lru=True):
+def established(site, name, flows, server=sites.VIP, port=sites.TCP_PORT, tunnel=False):
     openings = tcp_openings(server, port, flows)
     measured = frames.tcp(server, port, ACK).of_flows(flows)
-    subjects = yardsticks(site, openings, measured)[:2 if with_lru else 1]
-    subjects.append(Subject("xlb", site, site.program, TX, openings, measured, forwarded=True))
+    subjects = yardsticks(site, openings, measured)[:1 if tunnel else 2]
+    subjects.append(Subject("xlb", site, site.program, TX, openings, measured, forwarded=True, encapsulated=tunnel))
     return Class(name, flows, subjects, packets_for(flows))
 
 
@@ -156,7 +156,7 @@ def traffic_classes(site, absent, quick):
                                   tcp_openings(vip, port, thousand), with_lru=False))
     if "TUN" not in absent:
         classes.append(established(site, "TCP established through a tunnel, 1k flows", thousand, port=sites.TUNNEL_PORT,
-                                   with_lru=False))
+                                   tunnel=True))
     classes.append(established(site, "TCP established, 128k flows", 1 << 17))
     if not quick:
         if "IPv6" not in absent:

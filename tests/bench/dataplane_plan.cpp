@@ -45,6 +45,7 @@ Subject subject(const Json& json) {
                  .place = place(json.at("place")),
                  .verdict = json.at("verdict"),
                  .forwarded = json.value("forwarded", false),
+                 .encapsulated = json.value("encapsulated", false),
                  .far_end = {},
                  .openings = streams(json.at("openings")),
                  .measured = stream(json.at("measured"))};

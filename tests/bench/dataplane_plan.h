@@ -20,6 +20,7 @@ struct Subject {
   Place place;
   uint32_t verdict = 0;          // XDP action
   bool forwarded = false;        // the destination MAC must have changed
+  bool encapsulated = false;     // the frame must have grown
   Place far_end;                 // live frames: where they must arrive
   std::vector<Stream> openings;  // sent once for each flow before measuring
   Stream measured;

@@ -3,7 +3,7 @@ and a namespace with the network behind it. All sites have the same MAC addresse
 
 import subprocess
 
-from lab import Director, LabError, Namespace
+from lab import Director, LabError, Namespace, wait_until
 from lab.director import build_directory, xlbd_path
 from lab.process import run
 
@@ -104,6 +104,16 @@ class DirectorSite(Site):
             raise LabError(f"{error}\n{self.director.log_text()[-2000:]}") from None
         if self.namespace.xdp_mode() != "native":
             raise LabError(f"XDP on a veth is {self.namespace.xdp_mode()}, not native: {self.director.status()['dataplane']}")
+
+    def refusal(self):
+        """Starts the daemon; why its data plane does not take the configuration, empty if it does."""
+        self.director.start(ready=False)
+
+        def cause():
+            line = self.director.log_text().partition("error: cannot apply ")[2].splitlines()
+            return line[0] if line else " " if self.director.get("/readyz")[0] == 200 else None
+
+        return wait_until(cause, 10, "xlbd is ready").strip().partition("; trying again")[0]
 
     def stop(self):
         self.director.stop()

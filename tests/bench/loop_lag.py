@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ _HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(_HERE.parent / "netns"))
 
 from lab import Director, LabError, Namespace, wait_until  # noqa: E402
-from lab.topology import remove_leftovers  # noqa: E402
+from lab.topology import remove_directory, remove_leftovers  # noqa: E402
 
 LAG_BOUND_MS = 10
 DIRECTOR_ADDRESS = "10.30.255.1"
@@ -31,6 +30,13 @@ VIP = "10.30.255.100"
 DELAY_LOOP_S = 1
 CONNECT_TIMEOUT_S = 1
 ROUTERS = 8  # on an interface that goes up and down: each change runs their notify scripts
+
+
+def room_for_neighbours():
+    """The kernel has one table for all namespaces, and forgets those of a deleted one with delay."""
+    limit = int(pathlib.Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3").read_text())
+    lines = pathlib.Path("/proc/net/stat/arp_cache").read_text().splitlines()
+    return limit - int(lines[1].split()[0], 16)
 
 
 def address_of(number):
@@ -366,13 +372,16 @@ def missed(result):
 
 
 def run(arguments):
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="xlbt-lag-"))
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # as /run is: xlbd writes its records there
+    directory = pathlib.Path(tempfile.mkdtemp(prefix=f"xlbt-{os.getpid()}-lag-", dir=memory))
     script = directory / "notify.sh"
     script.write_text(f'#!/bin/sh\necho "$@" >>{directory}/scripts\n')
     script.chmod(0o755)
     (directory / "scripts").touch()
-    closing = [lambda: shutil.rmtree(directory, ignore_errors=True)]
+    closing = [lambda: remove_directory(directory)]
     try:
+        wait_until(lambda: room_for_neighbours() > arguments.real_servers, 60,
+                   "the neighbour table has room (net.ipv4.neigh.default.gc_thresh3)", interval=0.2)
         network = Network()
         closing.append(network.close)
         real_servers = RealServers(network, arguments.real_servers, directory)

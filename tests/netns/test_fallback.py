@@ -406,7 +406,7 @@ def test_sorry_server_stands_in_and_is_counted(lab, sorry):
     assert shared(lab, CLIENTS[:4]) == {"n2": 4}
     failing.mode = Mode.ERROR_500
     master.wait_real_server("10.10.0.2", "down", OUT_WITHIN)
-    wait_until(lambda: shared(lab, CLIENTS[:4]) == {"n1": 4}, 2, "the sorry server answers")
+    wait_until(lambda: shared(lab, CLIENTS[:4]) == {"n1": 4}, 10, "the sorry server answers")
     connection = lab.client.connect(CLIENTS[0])
     connection.sendall(b"GET /quiet HTTP/1.0\r\n\r\n")
     connection.recv(2)
@@ -418,6 +418,6 @@ def test_sorry_server_stands_in_and_is_counted(lab, sorry):
     wait_until(told, 5, "its connection and packets are told")
     failing.mode = Mode.OK
     master.wait_real_server("10.10.0.2", "up", BACK_WITHIN)
-    wait_until(lambda: shared(lab, CLIENTS[:4]) == {"n2": 4}, 2, "the real server answers again")
+    wait_until(lambda: shared(lab, CLIENTS[:4]) == {"n2": 4}, 10, "the real server answers again")
     assert_alive([connection])  # what the sorry server began, it finishes
     connection.close()

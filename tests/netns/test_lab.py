@@ -12,7 +12,7 @@ def test_nginx_answers_and_sees_the_client_address(lab):
     nginx = lab.nginx("n1", listen="10.10.0.1")
     reply = lab.client.get("10.20.1.9", address="10.10.0.1")
     assert (reply.server, reply.seen_address) == ("n1", "10.20.1.9")
-    wait_until(lambda: nginx.clients() == ["10.20.1.9"], 2, "nginx logs the request")
+    wait_until(lambda: nginx.clients() == ["10.20.1.9"], 10, "nginx logs the request")
     nginx.stop()
     assert lab.client.served("10.20.1.9", address="10.10.0.1") is None
     nginx.start()

@@ -12,8 +12,9 @@ def test_upgrades_kills_restarts_and_reloads_lose_nothing_and_move_nothing(lab):
     for name in ("n1", "n2"):
         lab.web(name)
         lab.udp_echo(name)
-    config = PairConfig(**CONFIG)
-    udp = PairConfig(protocol="UDP", port=5353, **CONFIG).services()
+    # However busy the machine, each start is to come before the standby's patience ends, 3.6 s.
+    config = PairConfig(version=3, advert_int="1")
+    udp = PairConfig(protocol="UDP", port=5353).services()
     master, standby = [lab.director(name, config.text(name) + udp) for name in ("n1", "n2")]
     master.wait_vrrp("MASTER")
     for director in (master, standby):

@@ -176,7 +176,7 @@ def test_genhash_prints_the_tutorials_digest(run):
 
 
 def test_notify_scripts_ran_in_the_order_of_the_transitions(run):
-    wait_until(lambda: run.records["n1"].read_text() == f"add {VIP}\ndel {VIP}\n", 2, "notify scripts on n1")
+    wait_until(lambda: run.records["n1"].read_text() == f"add {VIP}\ndel {VIP}\n", 10, "notify scripts on n1")
     assert run.records["n2"].read_text() == f"add {VIP}\n"
 
 

@@ -7,6 +7,7 @@ import time
 
 from .config import VIP
 from .topology import client_addresses
+from .web import SO_RCVBUFFORCE
 
 
 class LongConnections:
@@ -55,7 +56,7 @@ class UdpProbe:
 
     def __init__(self, namespace, source, port=5353):
         self._socket = namespace.socket(kind=socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
         self._socket.settimeout(0.1)
         self._socket.bind((source, 0))
         self._socket.connect((VIP, port))

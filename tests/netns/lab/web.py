@@ -13,6 +13,8 @@ import time
 
 from .process import Process, wait_until
 
+SO_RCVBUFFORCE = 33
+
 _NGINX = """
 daemon off;
 user root;
@@ -207,6 +209,8 @@ class UdpEcho:
     def __init__(self, host, name, address="0.0.0.0", port=5353):
         self._name = name
         self._socket = host.socket(kind=socket.SOCK_DGRAM)
+        # A laboratory that has no CPU for a moment must not lose what waits here.
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
         self._socket.bind((address, port))
         self._socket.settimeout(0.1)
         self._stopping = False
