@@ -199,24 +199,31 @@ enum flow_inserted {
 struct flow_entry {
 	__u64 key;
 	__u64 value;
-	struct xlb_client_address client; /* noted beside hashed keys */
+	struct address client; /* with the port, noted beside hashed keys */
 	__u32 now_s;
-	__u32 hashed;
+	__be16 client_port;
+	__u8 hashed;
 };
 
-/* One attempt to remember a flow, an enum flow_inserted. Not static, so that the verifier checks it
- * once. */
-__noinline int flow_insert(const struct flow_entry *entry)
+/* For listings; only what owns the entry calls it. */
+static __always_inline void flow_note_address(const struct flow_entry *entry, __u32 number)
 {
-	const struct xlb_settings *set = settings();
-	struct flow_victim victim = {};
-	__u32 home;
+	struct xlb_client_address *noted = bpf_map_lookup_elem(&xlb_flow_addresses, &number);
 
-	if (!entry || !set)
-		return FLOW_FULL;
-	home = flow_home(entry->key);
-	if (!flow_choose_in(&victim, home, entry->key, entry->now_s, set->timeout_s))
-		(void)flow_choose_in(&victim, home ^ 1, entry->key, entry->now_s, set->timeout_s);
+	if (!noted)
+		return;
+	*(struct address *)noted->address = entry->client;
+	noted->port = entry->client_port;
+}
+
+/* One attempt to remember a flow, an enum flow_inserted. */
+static __always_inline int flow_insert(const struct flow_entry *entry, const __u32 *timeout_s)
+{
+	struct flow_victim victim = {};
+	__u32 home = flow_home(entry->key);
+
+	if (!flow_choose_in(&victim, home, entry->key, entry->now_s, timeout_s))
+		(void)flow_choose_in(&victim, home ^ 1, entry->key, entry->now_s, timeout_s);
 	if (!victim.flow)
 		return FLOW_RACED;
 	if (victim.worth >= WORTH_STAYS)
@@ -225,13 +232,8 @@ __noinline int flow_insert(const struct flow_entry *entry)
 			 entry->key))
 		return FLOW_RACED;
 	count_flow(victim.value, -1);
-	if (entry->hashed) {
-		struct xlb_client_address *address =
-			bpf_map_lookup_elem(&xlb_flow_addresses, &victim.number);
-
-		if (address)
-			*address = entry->client;
-	}
+	if (entry->hashed)
+		flow_note_address(entry, victim.number);
 	entry_fill(&victim.flow->key, &victim.flow->value, entry->key, entry->value);
 	count_flow(entry->value, 1);
 	return FLOW_INSERTED;
@@ -241,9 +243,12 @@ __noinline int flow_insert(const struct flow_entry *entry)
  * was lost. */
 static __always_inline bool flow_remember(const struct flow_entry *entry)
 {
-#pragma unroll
+	const struct xlb_settings *set = settings();
+
+	if (!set)
+		return false;
 	for (int attempt = 0; attempt < INSERT_ATTEMPTS; attempt++) {
-		int inserted = flow_insert(entry);
+		int inserted = flow_insert(entry, set->timeout_s);
 
 		if (inserted != FLOW_RACED)
 			return inserted == FLOW_INSERTED;

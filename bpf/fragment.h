@@ -100,7 +100,7 @@ static __always_inline __u32 fragment_by_client(const struct packet *packet,
 	};
 	struct request request = request_of(&connection, service, 0, clock_s(), family);
 
-	return select_without_flow(&request, service);
+	return join_connection(&request, service);
 }
 
 static __always_inline enum xlb_verdict fragment_balance(struct xdp_md *ctx, __u64 located,

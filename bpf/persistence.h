@@ -81,62 +81,71 @@ static __always_inline void client_choose_in(struct client_victim *victim,
 	}
 }
 
-struct client_entry {
-	__u64 key;
-	struct address client; /* noted beside hashed keys */
-	__u32 real_server;
+/* A connection that is not remembered yet, as scheduling and the tables see it. */
+struct request {
+	__u64 flow_key;
+	__u64 client_key; /* 0: no persistence */
+	__u64 slot_hash;
+	struct address client;
 	__u32 now_s;
-	__u32 hashed;
+	__be16 client_port;
+	__u8 family;
+	__u8 state; /* of the new flow; 0: it is not remembered */
+	__u8 zero[8];
 };
 
-/* For listings: only what owns the entry writes it. */
-static __always_inline void client_note_address(const struct client_entry *entry, __u32 number)
+/* For listings: the client's address beside a key that is a hash. Only what owns the entry calls
+ * it. */
+static __always_inline void client_note_address(const struct request *request, __u32 prefix,
+						__u32 number)
 {
-	__u32 bucket = (__u32)xlb_hash(entry->key, xlb_hash_seed) & xlb_client_mask;
+	__u32 bucket = (__u32)xlb_hash(request->client_key, xlb_hash_seed) & xlb_client_mask;
 	__u32 place = bucket * XLB_PERSISTENCE_PER_BUCKET + number;
-	struct xlb_client_address *address = bpf_map_lookup_elem(&xlb_client_addresses, &place);
+	struct xlb_client_address *noted = bpf_map_lookup_elem(&xlb_client_addresses, &place);
 
-	if (!address)
-		return;
-	*(struct address *)address->address = entry->client;
+	if (noted)
+		*(struct address *)noted->address = masked(request->client, prefix, XLB_IPV6);
 }
 
 /* One attempt to note a new connection of the client: false when another CPU was faster. Not
  * static, so that the verifier checks it once. */
-__noinline int client_insert(const struct client_entry *entry)
+__noinline int client_insert(const struct request *request, __u32 prefix, __u32 real_server)
 {
 	struct xlb_client_bucket *bucket;
 	struct client_victim victim = {};
 	__u64 value;
 
-	if (!entry)
+	if (!request)
 		return false;
-	value = XLB_FLOW_VALUE(entry->real_server, entry->now_s, 1);
-	bucket = client_bucket(entry->key);
+	value = XLB_FLOW_VALUE(real_server, request->now_s, 1);
+	bucket = client_bucket(request->client_key);
 	if (!bucket)
 		return false;
-	client_choose_in(&victim, bucket, entry->key, entry->now_s);
+	client_choose_in(&victim, bucket, request->client_key, request->now_s);
 	if (!victim.client)
 		return false;
-	if (victim.key == entry->key && victim.value == value)
+	if (victim.key == request->client_key && victim.value == value)
 		return true; /* noted already in this second */
 	if (!entry_claim(&victim.client->key, &victim.client->value, victim.key, victim.value,
-			 entry->key))
+			 request->client_key))
 		return false;
-	if (victim.key != entry->key) {
+	if (victim.key != request->client_key) {
 		WRITE_ONCE(victim.client->live, 0);
-		if (entry->hashed)
-			client_note_address(entry, victim.number);
+		if (request->family == XLB_IPV6)
+			client_note_address(request, prefix, victim.number);
 	}
-	entry_fill(&victim.client->key, &victim.client->value, entry->key, value);
+	entry_fill(&victim.client->key, &victim.client->value, request->client_key, value);
 	return true;
 }
 
-static __always_inline bool client_remember(const struct client_entry *entry)
+static __always_inline bool client_remember(const struct request *request, __u32 prefix,
+					    __u32 real_server)
 {
+	if (!request->client_key)
+		return false;
 #pragma unroll
 	for (int attempt = 0; attempt < INSERT_ATTEMPTS; attempt++)
-		if (client_insert(entry))
+		if (client_insert(request, prefix, real_server))
 			return true;
 	return false;
 }

@@ -30,23 +30,41 @@ static __always_inline const struct xlb_real_server *usable(__u32 service_id, __
 	return real_server;
 }
 
-/* The first usable of a run of slots, from `position` on; 0 when there is none. Not static, so that
- * the verifier checks it once. */
-__noinline int usable_slot(__u32 service_id, __u32 purpose, __u64 slots, __u64 position)
+/* The real server in a run of slots at `position`, if it is usable; else 0. */
+static __always_inline __u32 slot_at(__u32 service_id, __u32 purpose, __u64 slots, __u32 position)
 {
-	__u32 length = XLB_SLOTS_LENGTH(slots);
+	__u32 place = XLB_SLOTS_OFFSET(slots) + position % XLB_SLOTS_LENGTH(slots);
+	__u32 *slot = bpf_map_lookup_elem(&xlb_slots, &place);
 
-	if (length == 0)
+	return slot && usable(service_id, *slot, purpose) ? *slot : 0;
+}
+
+/* The first usable after `position`; 0 when there is none. Not static, so that the verifier checks
+ * it once. */
+__noinline int next_usable_slot(__u32 service_id, __u32 purpose, __u64 slots, __u32 position)
+{
+	if (XLB_SLOTS_LENGTH(slots) == 0)
 		return 0;
 #pragma unroll
-	for (int i = 0; i < SLOT_ATTEMPTS; i++) {
-		__u32 place = XLB_SLOTS_OFFSET(slots) + (__u32)((position + i) % length);
-		__u32 *slot = bpf_map_lookup_elem(&xlb_slots, &place);
+	for (int i = 1; i < SLOT_ATTEMPTS; i++) {
+		__u32 index = slot_at(service_id, purpose, slots, position + i);
 
-		if (slot && usable(service_id, *slot, purpose))
-			return (int)*slot;
+		if (index)
+			return (int)index;
 	}
 	return 0;
+}
+
+/* The first usable from `position` on. */
+static __always_inline __u32 usable_slot(__u32 service_id, __u32 purpose, __u64 slots,
+					 __u32 position)
+{
+	__u32 index;
+
+	if (XLB_SLOTS_LENGTH(slots) == 0)
+		return 0;
+	index = slot_at(service_id, purpose, slots, position);
+	return index ? index : (__u32)next_usable_slot(service_id, purpose, slots, position);
 }
 
 /* Next in the ring (rr, wrr): each new connection takes one step. */
@@ -57,7 +75,7 @@ static __always_inline __u32 next_in_ring(__u32 service_id, __u64 ring)
 	if (!scheduler)
 		return 0;
 	return usable_slot(service_id, FOR_CONNECTIONS, ring,
-			   __sync_fetch_and_add(&scheduler->cursor, 1));
+			   (__u32)__sync_fetch_and_add(&scheduler->cursor, 1));
 }
 
 struct comparison {

@@ -21,20 +21,6 @@ struct selection {
 	const struct xlb_real_server *real_server;
 };
 
-/* A packet without a flow, as scheduling sees it. */
-struct request {
-	__u64 flow_key;
-	__u64 client_key; /* 0: no persistence */
-	__u64 slot_hash;
-	struct address client;
-	__u32 now_s;
-	__be16 client_port;
-	__u8 family;
-	__u8 opens;
-	__u8 state; /* of the new flow; 0: it is not remembered */
-	__u8 zero[7];
-};
-
 static __always_inline __u32 of_client(const struct request *request,
 				       const struct xlb_service *service, __u32 purpose)
 {
@@ -46,66 +32,51 @@ static __always_inline __u32 of_client(const struct request *request,
 	return usable(service->id, index, purpose) ? index : 0;
 }
 
-static __always_inline bool remember_client(const struct request *request,
-					    const struct xlb_service *service, __u32 index)
-{
-	struct client_entry entry = {.key = request->client_key,
-				     .real_server = index,
-				     .now_s = request->now_s,
-				     .hashed = request->family == XLB_IPV6};
-
-	if (!request->client_key)
-		return false;
-	if (entry.hashed)
-		entry.client = masked(request->client, service->persistence_prefix, XLB_IPV6);
-	return client_remember(&entry);
-}
-
 static __always_inline bool remember_flow(const struct request *request,
 					  const struct xlb_service *service, __u32 index)
 {
 	struct flow_entry entry = {.key = request->flow_key,
 				   .value = XLB_FLOW_VALUE(index, request->now_s, request->state),
+				   .client = request->client,
+				   .client_port = request->client_port,
 				   .now_s = request->now_s,
 				   .hashed = hashed_key(service, request->family)};
 
-	*(struct address *)entry.client.address = request->client;
-	entry.client.port = request->client_port;
 	return flow_remember(&entry);
 }
 
-/* A connection that cannot be remembered must go where the packets that follow will: by the client
- * or by the hash. */
-static __always_inline __u32 open_connection(const struct request *request,
-					     const struct xlb_service *service)
+/* The index of the real server for a packet that may open a connection; 0: none. One that cannot be
+ * remembered must go where the packets that follow will: by the client or by the hash. Not static,
+ * as the next: the verifier checks each once. */
+__noinline int open_connection(const struct request *request, const struct xlb_service *service)
 {
-	__u32 index = of_client(request, service, FOR_CONNECTIONS);
+	__u32 index;
 	bool kept;
 
+	if (!request || !service)
+		return 0;
+	index = of_client(request, service, FOR_CONNECTIONS);
 	if (!index)
 		index = schedule(request->slot_hash, service);
 	if (!index)
 		return 0;
-	kept = remember_client(request, service, index);
+	kept = client_remember(request, service->persistence_prefix, index);
 	if (!request->state || remember_flow(request, service, index))
 		kept = true;
 	if (!kept)
 		index = by_hash(request->slot_hash, service, FOR_CONNECTIONS);
 	if (index)
 		count_connection(index);
-	return index;
+	return (int)index;
 }
 
-/* The index of the real server for a packet that has no flow; 0: none. Not static, so that the
- * verifier checks it once. */
-__noinline int select_without_flow(const struct request *request, const struct xlb_service *service)
+/* For a packet that belongs to a connection which is not remembered. */
+__noinline int join_connection(const struct request *request, const struct xlb_service *service)
 {
 	__u32 index;
 
 	if (!request || !service)
 		return 0;
-	if (request->opens)
-		return (int)open_connection(request, service);
 	index = of_client(request, service, FOR_FLOWS);
 	return index ? (int)index : (int)by_hash(request->slot_hash, service, FOR_FLOWS);
 }
@@ -172,12 +143,13 @@ static __always_inline struct selection select_real_server(const struct packet *
 		flow_forget(flow, value);
 	}
 	request = request_of(connection, service, key, now_s, family);
-	request.opens = packet_opens(packet);
+	if (!packet_opens(packet))
+		return selected(service, join_connection(&request, service), FOR_FLOWS);
 	if (packet->protocol == IPPROTO_TCP)
 		request.state = XLB_FLOW_SYN_RECV;
 	else if (!(service->flags & XLB_SERVICE_ONE_PACKET))
 		request.state = XLB_FLOW_UDP_ONE;
-	return selected(service, select_without_flow(&request, service), FOR_FLOWS);
+	return selected(service, open_connection(&request, service), FOR_FLOWS);
 }
 
 /* For what tells of a connection without being part of it: nothing is opened, noted or counted. */
@@ -200,7 +172,7 @@ static __always_inline struct selection select_for_error(const struct xlb_servic
 			return selection;
 	}
 	request = request_of(connection, service, key, now_s, family);
-	return selected(service, select_without_flow(&request, service), FOR_FLOWS);
+	return selected(service, join_connection(&request, service), FOR_FLOWS);
 }
 
 #endif

@@ -46,17 +46,6 @@ static __always_inline enum xlb_verdict balance(struct xdp_md *ctx, __u64 locate
 			       FORWARD_MAY_ANSWER, family);
 }
 
-/* Not static, so that the verifier checks each once. */
-__noinline int balance_v4(struct xdp_md *ctx, __u64 located)
-{
-	return balance(ctx, located, XLB_IPV4);
-}
-
-__noinline int balance_v6(struct xdp_md *ctx, __u64 located)
-{
-	return balance(ctx, located, XLB_IPV6);
-}
-
 static __always_inline enum xlb_verdict decide(struct xdp_md *ctx)
 {
 	__u64 located = packet_locate(ctx);
@@ -68,7 +57,7 @@ static __always_inline enum xlb_verdict decide(struct xdp_md *ctx)
 	case XLB_IPV4:
 		if (balanced)
 			return fragment == FRAGMENT_LATER ? later_fragment_v4(ctx, located)
-							  : balance_v4(ctx, located);
+							  : balance(ctx, located, XLB_IPV4);
 		return protocol == IPPROTO_ICMP && fragment == FRAGMENT_NONE
 			       ? icmp_error_v4(ctx, located)
 			       : XLB_PASS_NOT_OURS;
@@ -76,7 +65,7 @@ static __always_inline enum xlb_verdict decide(struct xdp_md *ctx)
 		if (fragment == FRAGMENT_LATER)
 			return later_fragment_v6(ctx, located);
 		if (balanced)
-			return balance_v6(ctx, located);
+			return balance(ctx, located, XLB_IPV6);
 		return protocol == IPPROTO_ICMPV6 && fragment == FRAGMENT_NONE
 			       ? icmp_error_v6(ctx, located)
 			       : XLB_PASS_NOT_OURS;
