@@ -6,6 +6,7 @@
 #include <set>
 
 #include "io/abi_encode.h"
+#include "io/vlan_offload.h"
 
 namespace xlb {
 namespace {
@@ -107,6 +108,7 @@ Result<void> XdpDataplane::take_over() {
 Result<Attached> XdpDataplane::attach(const std::string& interface, unsigned ifindex,
                                       const InterfaceIdentity& identity, AttachMode mode) {
   (void)forget_detached();  // their pins may be in the way
+  if (auto kept = keep_vlan_tags(interface); !kept) return kept.error();
   if (auto set = set_interface(ifindex, identity); !set) return set.error();
   if (auto added = add_port(ifindex); !added) return added.error();
   auto attached = links_.attach(interface, ifindex, mode, program_.fd());
