@@ -48,7 +48,7 @@ struct FrameSpec {
   uint8_t icmp_type = 0;
   uint8_t icmp_code = 0;
   uint32_t icmp_rest = 0;
-  Bytes body;  // before the payload: what ICMP quotes, what another protocol carries
+  Bytes body;             // before the payload: what ICMP quotes, what another protocol carries
   bool headless = false;  // a later fragment: payload only
   unsigned payload = 0;
 

@@ -31,12 +31,12 @@ Run run_of(uint64_t word) {
   return {static_cast<uint32_t>(word), static_cast<uint32_t>(word >> 32)};
 }
 
-// The first usable of `run` from `position` on, over at most kSlotAttempts of them.
+// The first usable of `run` from `position` on, a number of 32 bits, over at most kSlotAttempts.
 uint32_t usable_slot(const Tables& tables, uint16_t service_id, Run run, uint64_t position,
                      uint32_t flags) {
   if (run.length == 0) return 0;
-  for (uint64_t i = 0; i < kSlotAttempts; i++) {
-    const uint64_t slot = run.offset + (position + i) % run.length;
+  for (uint32_t i = 0; i < kSlotAttempts; i++) {
+    const uint64_t slot = uint64_t{run.offset} + static_cast<uint32_t>(position + i) % run.length;
     if (slot >= tables.slots.size()) continue;
     if (usable(tables, tables.slots[slot], service_id, flags)) return tables.slots[slot];
   }
@@ -233,7 +233,7 @@ uint64_t client_key(const Connection& connection, const xlb_service& service) {
 }
 
 uint32_t home_bucket(uint64_t key, uint32_t buckets) {
-  return static_cast<uint32_t>(xlb_hash(key, kHashSeed)) & (buckets - 1);
+  return xlb_bucket_hash(key, kHashSeed) & (buckets - 1);
 }
 
 uint64_t mix(uint64_t key, uint64_t seed) {

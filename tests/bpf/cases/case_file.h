@@ -4,6 +4,7 @@
 #include <istream>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,7 @@ struct Expectation {
   uint32_t real_server = 1;                // of `sent`
   uint16_t mtu = 0;                        // of `too_big`
   bool counts_connection = false;
-  bool counts_unserved = false;
+  uint32_t unserved = 0;               // id of the service that counts it; 0: none
   std::optional<uint32_t> flow_state;  // of the packet's connection afterwards; 0: no entry
   std::optional<uint32_t> client;      // real server that its client is remembered for; 0: none
 };

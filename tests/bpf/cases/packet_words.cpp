@@ -63,7 +63,7 @@ void read_quoted(FrameSpec& spec, Words& words) {
   inner.source = address_named("vip", spec.family);
   inner.destination = address_named("client", spec.family);
   inner.flags = 0x10;
-  inner.payload = 1000;
+  inner.payload = 2000;
   inner.ttl = 3;
   uint32_t bytes = UINT32_MAX;
   while (!words.empty()) {
