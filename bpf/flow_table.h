@@ -49,7 +49,7 @@ static __always_inline void count_flow(__u64 value, __s64 change)
 
 static __always_inline __u32 flow_home(__u64 key)
 {
-	return (__u32)xlb_hash(key, xlb_hash_seed) & xlb_flow_mask;
+	return xlb_bucket_hash(key, xlb_hash_seed) & xlb_flow_mask;
 }
 
 static __always_inline struct xlb_flow *flow_find_in(__u32 bucket_index, __u64 key, __u32 now_s,

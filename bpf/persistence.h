@@ -16,7 +16,7 @@
 
 static __always_inline struct xlb_client_bucket *client_bucket(__u64 key)
 {
-	__u32 index = (__u32)xlb_hash(key, xlb_hash_seed) & xlb_client_mask;
+	__u32 index = xlb_bucket_hash(key, xlb_hash_seed) & xlb_client_mask;
 
 	return bpf_map_lookup_elem(&xlb_persistence, &index);
 }
@@ -99,7 +99,7 @@ struct request {
 static __always_inline void client_note_address(const struct request *request, __u32 prefix,
 						__u32 number)
 {
-	__u32 bucket = (__u32)xlb_hash(request->client_key, xlb_hash_seed) & xlb_client_mask;
+	__u32 bucket = xlb_bucket_hash(request->client_key, xlb_hash_seed) & xlb_client_mask;
 	__u32 place = bucket * XLB_PERSISTENCE_PER_BUCKET + number;
 	struct xlb_client_address *noted = bpf_map_lookup_elem(&xlb_client_addresses, &place);
 

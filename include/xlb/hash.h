@@ -22,7 +22,16 @@ static inline __attribute__((always_inline)) __u64 xlb_hash(__u64 key, __u64 see
 	return key;
 }
 
-/* Buckets in a table are a power of two: bucket = xlb_hash(key, seed) & (buckets - 1). */
+/* Where a flow's or client's key lives: buckets in a table are a power of two, bucket = this &
+ * (buckets - 1). The service's part comes last, so that the client's is mixed while the program
+ * still looks for the service. */
+static inline __attribute__((always_inline)) __u32 xlb_bucket_hash(__u64 key, __u64 seed)
+{
+	__u64 client = key & 0xffffffffffffULL;
+	__u32 service = (__u32)(key >> 48);
+
+	return (__u32)xlb_hash(client, seed) ^ service * 0x9e3779b1U;
+}
 
 /* The client's side of a flow as 48 bits of a keyed hash, where address and port do not fit: IPv6,
  * and virtual servers of any port, whose connections differ in the server's port too. Addresses as

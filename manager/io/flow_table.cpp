@@ -116,7 +116,7 @@ uint64_t FlowTable::client_key(uint64_t flow_key, uint64_t number,
 
 void FlowTable::note_live(uint64_t key, uint32_t real_server, uint32_t now_s) {
   constexpr size_t kInFlight = 64;
-  auto& bucket = clients_[xlb_hash(key, seed_) & (clients_.size() - 1)];
+  auto& bucket = clients_[xlb_bucket_hash(key, seed_) & (clients_.size() - 1)];
   __builtin_prefetch(&bucket.clients[0]);
   __builtin_prefetch(&bucket.clients[2]);
   live_.push_back({key, &bucket, real_server});

@@ -396,7 +396,7 @@ std::optional<xlb_flow> Program::flow_of(const Packet& packet, uint32_t service_
 
 size_t Program::home_of(const Packet& packet, uint32_t service_id) {
   const uint32_t mask = skeleton_->rodata->xlb_flow_mask;
-  return size_t{static_cast<uint32_t>(xlb_hash(flow_key(packet, service_id), kSeed)) & mask} *
+  return size_t{xlb_bucket_hash(flow_key(packet, service_id), kSeed) & mask} *
          XLB_FLOWS_PER_BUCKET;
 }
 
@@ -425,7 +425,7 @@ std::optional<xlb_client> Program::client_of(uint32_t address, uint32_t service_
 void Program::put_client(uint32_t address, const xlb_client& client, uint32_t service_id) {
   const uint64_t key = client_key(address, service_id);
   const uint32_t bucket =
-      static_cast<uint32_t>(xlb_hash(key, kSeed)) & skeleton_->rodata->xlb_client_mask;
+      xlb_bucket_hash(key, kSeed) & skeleton_->rodata->xlb_client_mask;
   xlb_client entry = client;
   entry.key = key;
   set_client(size_t{bucket} * XLB_PERSISTENCE_PER_BUCKET, entry);

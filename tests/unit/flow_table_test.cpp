@@ -30,7 +30,7 @@ struct Tables {
   }
   xlb_client& add_client(uint32_t client, uint32_t real_server, uint32_t second) {
     const uint64_t key = XLB_FLOW_KEY(client, 0, kPersistent);
-    for (auto& entry : clients[xlb_hash(key, 42) & 7].clients) {
+    for (auto& entry : clients[xlb_bucket_hash(key, 42) & 7].clients) {
       if (entry.key != 0) continue;
       entry = {key, XLB_FLOW_VALUE(real_server, second, 1), 0, 0};
       return entry;
