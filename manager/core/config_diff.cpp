@@ -1,6 +1,7 @@
 #include "core/config_diff.h"
 
-#include <algorithm>
+#include <map>
+#include <type_traits>
 #include <utility>
 
 namespace xlb {
@@ -22,19 +23,24 @@ class Differences {
   template <typename Item, typename Key, typename Name, typename Compare>
   void list(const std::vector<Item>& from, const std::vector<Item>& to, Key key, Name name,
             Compare compare) {
-    const auto find = [&](const std::vector<Item>& items, const Item& wanted) {
-      return std::find_if(items.begin(), items.end(),
-                          [&](const Item& item) { return key(item) == key(wanted); });
+    if (from == to) return;
+    const auto by_key = [&](const std::vector<Item>& items) {
+      std::map<std::decay_t<decltype(key(items.front()))>, const Item*> result;
+      for (const Item& item : items)
+        result.try_emplace(key(item), &item);
+      return result;
     };
+    const auto before = by_key(from);
+    const auto after = by_key(to);
     for (const Item& item : from) {
-      if (find(to, item) == to.end()) add('-', name(item));
+      if (!after.contains(key(item))) add('-', name(item));
     }
     for (const Item& item : to) {
-      const auto before = find(from, item);
-      if (before == from.end()) {
+      const auto found = before.find(key(item));
+      if (found == before.end()) {
         add('+', name(item));
-      } else {
-        compare(*before, item);
+      } else if (*found->second != item) {
+        compare(*found->second, item);
       }
     }
   }

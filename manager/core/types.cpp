@@ -7,16 +7,27 @@
 
 namespace xlb {
 
-IpAddress IpAddress::from_v6(const uint32_t (&network_order)[4]) {
-  IpAddress result;
-  result.family_ = AddressFamily::ipv6;
-  std::memcpy(result.bytes_.data(), network_order, result.bytes_.size());
-  return result;
-}
-
 IpAddress IpAddress::from_v4(uint32_t network_order) {
   IpAddress result;
   std::memcpy(result.bytes_.data(), &network_order, sizeof network_order);
+  return result;
+}
+
+IpAddress IpAddress::from_v6(const std::array<uint8_t, 16>& bytes) {
+  IpAddress result;
+  result.family_ = AddressFamily::ipv6;
+  result.bytes_ = bytes;
+  return result;
+}
+
+IpAddress IpAddress::masked(unsigned length) const {
+  IpAddress result = *this;
+  for (size_t i = 0; i < size(); ++i) {
+    const unsigned before = static_cast<unsigned>(i) * 8;
+    if (length >= before + 8) continue;
+    const unsigned kept = length > before ? length - before : 0;
+    result.bytes_[i] = static_cast<uint8_t>(result.bytes_[i] & (0xff00U >> kept));
+  }
   return result;
 }
 

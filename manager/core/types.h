@@ -36,8 +36,7 @@ class IpAddress {
   }
   // `network_order` is what a struct in_addr or an IPv4 header holds.
   static IpAddress from_v4(uint32_t network_order);
-  // Four words as a struct in6_addr or an IPv6 header holds them.
-  static IpAddress from_v6(const uint32_t (&network_order)[4]);
+  static IpAddress from_v6(const std::array<uint8_t, 16>& bytes);
   // "10.0.0.3" or "2001:db8::3"; nothing else (no prefix, no leading or trailing text).
   static std::optional<IpAddress> parse(std::string_view text);
 
@@ -46,6 +45,9 @@ class IpAddress {
   [[nodiscard]] uint32_t v4_network_order() const;  // requires is_v4()
   [[nodiscard]] const std::array<uint8_t, 16>& bytes() const { return bytes_; }
   [[nodiscard]] bool is_unspecified() const;
+  [[nodiscard]] size_t size() const { return is_v4() ? 4 : 16; }  // in bytes
+  // With all bits after the first `length` zero.
+  [[nodiscard]] IpAddress masked(unsigned length) const;
   [[nodiscard]] std::string to_string() const;
 
   // Family first, then unsigned network-order comparison: what VRRP's tie rule needs.
@@ -155,5 +157,12 @@ struct std::hash<xlb::IpAddress> {
     const auto& bytes = value.bytes();
     return std::hash<std::string_view>{}(
         std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  }
+};
+template <>
+struct std::hash<xlb::ServiceKey> {
+  size_t operator()(const xlb::ServiceKey& value) const noexcept {
+    return std::hash<xlb::IpAddress>{}(value.address) * 31 + value.port * 2U +
+           (value.protocol == xlb::Protocol::tcp ? 1 : 0);
   }
 };

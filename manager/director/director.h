@@ -212,6 +212,8 @@ class Director {
   TimePoint attach_deadline_{};
   bool attaching_ = true;  // until the neighbours are settled
   bool applied_ = false;
+  bool health_unsaved_ = false;
+  TimePoint health_after_{};  // with ten thousand checks a saving takes milliseconds
   std::string apply_error_;
   std::string local_delivery_error_;
   std::string loopback_error_;

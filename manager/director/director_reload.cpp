@@ -54,6 +54,7 @@ Director::Reload Director::read_again(bool dry_run) {
   if (listen_override_) config.xlb.status_listen = *listen_override_;
   result.deferred = needs_restart(config_, config);
   config.xlb.flow_table_size = config_.xlb.flow_table_size;
+  config.xlb.real_servers_max = config_.xlb.real_servers_max;
   config.xlb.attach_mode = config_.xlb.attach_mode;
   config.xlb.status_listen = config_.xlb.status_listen;
   result.changes = differences(config_, config);
@@ -90,8 +91,8 @@ Result<void> Director::take_over(Config config) {
   take_over_routers();
   next_hops_->forget_all();
   follow_peers();
-  services_->configure(config_.virtual_servers);
-  next_hops_->refresh();
+  services_->configure(config_.virtual_servers, config_.global.lvs_timeouts);
+  next_hops_->forget_unwanted();
   take_over_interfaces();
   apply();  // not in a later turn: who asked for the reload may look at once
   return {};

@@ -22,6 +22,7 @@ constexpr size_t kMaxHeardDirectors = 64;  // forged adverts fill no table
 constexpr auto kDirectorMemory = std::chrono::hours(1);
 constexpr auto kApplyRetry = std::chrono::seconds(1);
 constexpr auto kApplyPause = std::chrono::milliseconds(20);
+constexpr int kHealthShare = 20;  // of the loop's time, a twentieth
 constexpr auto kStopPoll = std::chrono::milliseconds(20);
 constexpr auto kHandOverMargin = std::chrono::milliseconds(300);
 constexpr auto kScriptsLimit = std::chrono::seconds(5);
@@ -51,7 +52,7 @@ void Director::start() {
   stop_timer_ = timer(&Director::finish_stop_when_possible);
 
   follow_peers();
-  services_->configure(config_.virtual_servers);
+  services_->configure(config_.virtual_servers, config_.global.lvs_timeouts);
   for (const auto& instance : instances_)
     instance->start();
   const TimePoint now = loop_->now();
@@ -91,11 +92,15 @@ void Director::netlink_readable() {
 }
 
 void Director::netlink_changed() {
-  next_hops_->refresh();
-  for (const auto& instance : instances_)
-    instance->refresh();
-  if (!attaching_) attach_interfaces();
-  request_apply();
+  const NetlinkChanges& changes = netlink_->changes();
+  const bool reachability = next_hops_->refresh(changes);
+  const bool links = changes.links_or_addresses || changes.everything;
+  if (links) {
+    for (const auto& instance : instances_)
+      instance->refresh();
+    if (!attaching_) attach_interfaces();
+  }
+  if (links || reachability) request_apply();
 }
 
 void Director::master_lost(const std::optional<IpAddress>& last_master) {
@@ -144,8 +149,8 @@ void Director::request_apply() {
 void Director::apply() {
   apply_after_ = loop_->now() + kApplyPause;
   const std::vector<MacAddress> directors = director_macs();
-  const ForwardingTable desired = services_->judge_all(directors);
-  if (services_->take_verdicts_changed()) save_health();
+  const ForwardingTable& desired = services_->judge_all(directors);
+  save_health();
   apply_local_delivery();
   if (balancer() != nullptr) {
     const auto done = fallback_ ? apply_fallback(desired) : dataplane_->apply(desired);
@@ -199,7 +204,12 @@ void Director::try_attach() {
 }
 
 void Director::save_health() {
+  health_unsaved_ = services_->take_verdicts_changed() || health_unsaved_;
+  if (!health_unsaved_ || loop_->now() < health_after_) return;
+  const auto begun = std::chrono::steady_clock::now();
   const auto saved = health_->save(services_->verdicts());
+  health_unsaved_ = !saved.ok();
+  health_after_ = loop_->now() + kHealthShare * (std::chrono::steady_clock::now() - begun);
   if (!saved) log::warning("{}", saved.error().text);
 }
 
@@ -289,7 +299,7 @@ void Director::second() {
   if (!attaching_ && !std::exchange(measuring_lag_, true)) loop_->restart_lag();
   forget_silent_directors();
   save_health();
-  publish();
+  request_publish();
 }
 
 void Director::handle_signal(int signal) {

@@ -14,6 +14,7 @@ namespace xlb {
 namespace {
 
 constexpr auto kPublishInterval = std::chrono::milliseconds(50);
+constexpr int kPublishShare = 20;  // of the loop's time, a twentieth
 
 }  // namespace
 
@@ -65,7 +66,8 @@ Status Director::build_status() {
 // What changes in a burst is shown once. With a thousand real servers a status takes milliseconds.
 void Director::request_publish() {
   if (publish_timer_.armed()) return;
-  publish_timer_.arm(std::max(loop_->now(), published_ + kPublishInterval));
+  const Duration pause = std::max(kPublishShare * publish_cost_, Duration(kPublishInterval));
+  publish_timer_.arm(std::max(loop_->now(), published_ + pause));
 }
 
 // Counters must not lag behind what a client of the status port has seen for itself; yet however

@@ -58,9 +58,13 @@ void RealServerChecks::start(Running& check) {
 
 void RealServerChecks::finished(Running& check, const ProbeResult& result) {
   const std::unique_ptr<Probe> done = std::move(check.probe);  // ends after its own callback
+  const bool decided = check.checker.decided();
+  const std::string text = check.checker.last_text();
   const bool changed = check.checker.attempt_finished(result, loop_.now()).has_value();
+  const bool words =
+      decided != check.checker.decided() || (!result.ok && text != check.checker.last_text());
   schedule(check);
-  on_result_(check.config, result, changed);
+  on_result_(check.config, result, changed ? News::verdict : words ? News::words : News::none);
 }
 
 void RealServerChecks::check_now() {

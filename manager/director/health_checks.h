@@ -20,10 +20,13 @@ namespace xlb {
 // The checks of one real server.
 class RealServerChecks {
  public:
-  // `result` is called from the loop after every attempt, with the check, what it found, and
-  // whether the verdict of that check changed.
-  using OnResult =
-      std::function<void(const CheckConfig&, const ProbeResult&, bool verdict_changed)>;
+  enum class News : uint8_t {
+    none,     // as before
+    words,    // the verdict stands, what is known of it changed: its text, or that it is decided
+    verdict,  // the check's verdict changed
+  };
+  // Called from the loop after every attempt, with the check and what it found.
+  using OnResult = std::function<void(const CheckConfig&, const ProbeResult&, News)>;
 
   // `pacer` is shared by all checks: however many are due at once, they start one by one.
   RealServerChecks(EventLoop& loop, ProbeContext& probes, Pacer& pacer,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <utility>
 
 namespace xlb {
@@ -34,14 +33,15 @@ NextHops::NextHops(EventLoop& loop, Netlink& netlink, Worker& worker, NeighbourR
   timer_.arm(loop.now() + kTick);
 }
 
-void NextHops::want(const IpAddress& address) {
-  const auto [entry, added] = entries_.try_emplace(address);
+void NextHops::want(const IpAddress& address, Reach reach) {
+  const Target target(address, reach);
+  const auto [entry, added] = entries_.try_emplace(target);
   entry->second.wanted = true;
-  if (added) resolve(address, entry->second);
+  if (added) (void)update(target, entry->second);
 }
 
-NextHops::Answer NextHops::find(const IpAddress& address) const {
-  const auto found = entries_.find(address);
+NextHops::Answer NextHops::find(const IpAddress& address, Reach reach) const {
+  const auto found = entries_.find({address, reach});
   if (found == entries_.end()) return {};
   Answer answer = found->second.answer;
   answer.lost = lost_text(address, found->second);
@@ -60,82 +60,139 @@ std::string NextHops::lost_text(const IpAddress& address, const Entry& entry) co
   return {};
 }
 
-std::optional<unsigned> NextHops::link_towards(const IpAddress& address) const {
-  const auto shares_prefix = [&](const PrefixedAddress& own) {
-    const int length = own.prefix_length;
-    for (int bit = 0; bit < length; ++bit) {
-      const auto index = static_cast<size_t>(bit / 8);
-      const int mask = 0x80 >> (bit % 8);
-      if ((own.address.bytes()[index] & mask) != (address.bytes()[index] & mask)) return false;
-    }
-    return own.address.family() == address.family();
-  };
-  std::optional<unsigned> best;
-  int best_length = -1;
-  for (const InterfaceAddress& own : netlink_.addresses()) {
-    if (own.address.prefix_length <= best_length || !shares_prefix(own.address)) continue;
-    best = own.interface_index;
-    best_length = own.address.prefix_length;
-  }
-  if (best) return best;
-  const auto route =
-      netlink_.route_to(address);  // an on-link route without an address in its network
-  if (route && !route->gateway) return route->interface_index;
-  return std::nullopt;
+// True when the answer changed.
+bool NextHops::update(const Target& target, Entry& entry) {
+  const Answer before = entry.answer;
+  resolve(target, entry);
+  if (entry.answer == before) return false;
+  changed_answers_.addresses.insert(target.first);
+  return true;
 }
 
-void NextHops::resolve(const IpAddress& address, Entry& entry) {
+void NextHops::resolve(const Target& target, Entry& entry) {
+  const auto& [address, reach] = target;
   Answer& answer = entry.answer;
   answer.hop.reset();
   answer.text.clear();
   answer.resolving = false;
   answer.local = netlink_.is_local(address);
-  if (answer.local) return;
-  const auto index = link_towards(address);
-  const auto link = index ? netlink_.link(*index) : std::nullopt;
+  if (answer.local) {
+    go_via(target, entry, std::nullopt);
+    return unschedule(target, entry);
+  }
+  find_way(target, entry);
+  const auto link = entry.via ? netlink_.link(entry.via->first) : std::nullopt;
   if (!link) {
     answer.text =
-        fmt::format("{} is on no link of this host: direct routing cannot reach it", address);
+        reach == Reach::route
+            ? fmt::format("there is no route to {}", address)
+            : fmt::format("{} is on no link of this host: direct routing cannot reach it", address);
     entry.failed = true;
-    return;
+    return schedule(target, entry, loop_.now() + kUnresolvedInterval);
   }
-  const auto neighbour = netlink_.neighbour(link->index, address);
+  if (reach == Reach::route) {
+    answer.source = entry.route->source;
+    answer.mtu_bytes = entry.route->mtu != 0 ? entry.route->mtu : link->mtu;
+  }
+  take_neighbour(target, entry, *link);
+  ask_when_due(target, entry);
+}
+
+// Its MAC, or why there is none.
+void NextHops::take_neighbour(const Target& target, Entry& entry, const Link& link) {
+  Answer& answer = entry.answer;
+  const IpAddress& hop = entry.via->second;
+  if (hop != target.first) answer.last_known_mac.reset();
+  const auto neighbour = netlink_.neighbour(link.index, hop);
   const bool usable = neighbour && neighbour->state == Neighbour::State::usable &&
                       !neighbour->mac.is_zero() && !neighbour->mac.is_multicast();
   if (usable) {
     entry.usable_mac = neighbour->mac;
-    answer.last_known_mac = neighbour->mac;
+    if (hop == target.first) answer.last_known_mac = neighbour->mac;
     entry.failed = false;
   } else if (neighbour && neighbour->state == Neighbour::State::failed) {
     entry.usable_mac.reset();
     entry.failed = true;
   }
-  if (entry.usable_mac && link->up) {
-    answer.hop = NextHop{*entry.usable_mac, link->mac, link->index};
-  } else if (!link->up) {
-    answer.text = fmt::format("interface {} is down", link->name);
+  if (entry.usable_mac && link.up) {
+    answer.hop = NextHop{*entry.usable_mac, link.mac, link.index};
+  } else if (!link.up) {
+    answer.text = fmt::format("interface {} is down", link.name);
   } else {
     answer.resolving = !entry.failed;
-    answer.text =
-        fmt::format("{} {} ARP on {}", address,
-                    entry.failed ? "does not answer" : "is being resolved by", link->name);
+    const std::string who = hop == target.first
+                                ? hop.to_string()
+                                : fmt::format("gateway {} towards {}", hop, target.first);
+    answer.text = fmt::format("{} {} {} on {}", who,
+                              entry.failed ? "does not answer" : "is being resolved by",
+                              hop.is_v4() ? "ARP" : "neighbour discovery", link.name);
   }
+}
+
+// An address in a network of ours is on that link, whatever the routes say, unless it may be
+// reached by a gateway.
+void NextHops::find_way(const Target& target, Entry& entry) {
+  const auto& [address, reach] = target;
+  if (reach == Reach::link) {
+    if (const auto index = netlink_.link_towards(address)) {
+      return go_via(target, entry, Via(*index, address));
+    }
+  }
+  if (!std::exchange(entry.route_known, true)) {
+    const auto route = netlink_.route_to(address);
+    entry.route = route ? std::optional(*route) : std::nullopt;
+  }
+  const bool usable = entry.route && (reach == Reach::route || !entry.route->gateway);
+  if (!usable) return go_via(target, entry, std::nullopt);
+  go_via(target, entry, Via(entry.route->interface_index, entry.route->gateway.value_or(address)));
+}
+
+void NextHops::go_via(const Target& target, Entry& entry, std::optional<Via> via) {
+  if (entry.via == via) return;
+  if (entry.via) {
+    const auto others = asked_for_.find(*entry.via);
+    others->second.erase(target);
+    if (others->second.empty()) asked_for_.erase(others);
+    entry.usable_mac.reset();  // it was somebody else's
+    entry.failed = false;
+    unschedule(target, entry);
+    entry.next_request = {};
+  }
+  entry.via = std::move(via);
+  if (entry.via) asked_for_[*entry.via].insert(target);
+}
+
+void NextHops::schedule(const Target& target, Entry& entry, TimePoint when) {
+  unschedule(target, entry);
+  entry.next_request = when;
+  due_.emplace(when, target);
+}
+
+void NextHops::unschedule(const Target& target, const Entry& entry) {
+  due_.erase({entry.next_request, target});
+}
+
+void NextHops::ask_when_due(const Target& target, Entry& entry) {
   const TimePoint now = loop_.now();
   if (now < entry.next_request) return;
-  if (!may_request(now)) return timer_.arm(now + kRequestPause);
-  entry.next_request = now + (usable ? kRefreshInterval : kUnresolvedInterval);
-  ask_kernel(link->index, address, entry);
+  if (!may_request(now)) {
+    schedule(target, entry, entry.next_request);
+    return timer_.arm(now + kRequestPause);
+  }
+  schedule(target, entry, now + (entry.answer.hop ? kRefreshInterval : kUnresolvedInterval));
+  ask_kernel(target, entry);
 }
 
 // What fails is asked again at the next request time.
-void NextHops::ask_kernel(unsigned index, const IpAddress& address, Entry& entry) {
+void NextHops::ask_kernel(const Target& target, Entry& entry) {
   if (std::exchange(entry.asking, true)) return;
+  const auto [index, hop] = *entry.via;
   worker_.run(
-      [requester = requester_, index, address, known = netlink_.neighbour(index, address)] {
-        (void)requester->resolve(index, address, known);
+      [requester = requester_, index = index, hop = hop, known = netlink_.neighbour(index, hop)] {
+        (void)requester->resolve(index, hop, known);
       },
-      [this, address] {
-        const auto found = entries_.find(address);
+      [this, target] {
+        const auto found = entries_.find(target);
         if (found != entries_.end()) found->second.asking = false;
       });
 }
@@ -153,10 +210,36 @@ void NextHops::forget_all() {
     entry.wanted = false;
 }
 
-void NextHops::refresh() {
-  std::erase_if(entries_, [](const auto& item) { return !item.second.wanted; });
-  for (auto& [address, entry] : entries_)
-    resolve(address, entry);
+void NextHops::forget_unwanted() {
+  for (auto item = entries_.begin(); item != entries_.end();) {
+    if (item->second.wanted) {
+      ++item;
+      continue;
+    }
+    go_via(item->first, item->second, std::nullopt);
+    unschedule(item->first, item->second);
+    item = entries_.erase(item);
+  }
+}
+
+bool NextHops::refresh(const NetlinkChanges& changes) {
+  const bool all = changes.links_or_addresses || changes.everything;
+  bool changed = false;
+  if (all || changes.routes) {
+    for (auto& [target, entry] : entries_) {
+      if (!all && !entry.route_known) continue;
+      entry.route_known = false;
+      changed |= update(target, entry);
+    }
+    if (all) return changed;
+  }
+  for (const Via& neighbour : changes.neighbours) {
+    const auto askers = asked_for_.find(neighbour);
+    if (askers == asked_for_.end()) continue;
+    for (const Target& target : std::set(askers->second))
+      changed |= update(target, entries_.at(target));
+  }
+  return changed;
 }
 
 bool NextHops::settled() const {
@@ -172,7 +255,7 @@ void NextHops::suspect(const IpAddress& address) {
   Suspect& suspect = suspects_[address];
   if (suspect.probing || suspect.lost) return;
   suspect.id = next_suspect_id_++;
-  suspect.mac = entries_[address].answer.last_known_mac;
+  suspect.mac = entries_[{address, Reach::link}].answer.last_known_mac;
   probe(address, suspect, kSuspectAttempts);
 }
 
@@ -181,11 +264,13 @@ void NextHops::alive(const IpAddress& address) {
   if (found == suspects_.end()) return;
   const bool was_lost = found->second.lost;
   suspects_.erase(found);
-  if (was_lost) changed_();
+  if (!was_lost) return;
+  changed_answers_.all = true;
+  changed_();
 }
 
 void NextHops::probe(const IpAddress& address, Suspect& suspect, int attempts) {
-  const auto index = link_towards(address);
+  const auto index = netlink_.link_towards(address);
   const auto link = index ? netlink_.link(*index) : std::nullopt;
   const auto own = link ? netlink_.primary_address(link->index) : std::nullopt;
   suspect.next_probe = loop_.now() + kLostInterval;
@@ -203,23 +288,35 @@ void NextHops::probe(const IpAddress& address, Suspect& suspect, int attempts) {
     const auto found = suspects_.find(address);
     if (found == suspects_.end() || found->second.id != id) return;
     found->second.probing = false;
-    if (!std::exchange(found->second.lost, true)) changed_();
+    if (std::exchange(found->second.lost, true)) return;
+    changed_answers_.all = true;
+    changed_();
   });
   suspect.probing = started.ok();
 }
 
 void NextHops::tick() {
-  timer_.arm(loop_.now() + kTick);
   const TimePoint now = loop_.now();
-  bool changed = false;
-  for (auto& [address, entry] : entries_) {
-    if (now < entry.next_request || entry.answer.local) continue;
-    const bool had_hop = entry.answer.hop.has_value();
-    resolve(address, entry);
-    changed |= had_hop != entry.answer.hop.has_value();
-  }
+  timer_.arm(now + kTick);
+  ask_those_due(now);
   for (auto& [address, suspect] : suspects_) {
     if (suspect.lost && !suspect.probing && now >= suspect.next_probe) probe(address, suspect, 1);
+  }
+}
+
+void NextHops::ask_those_due(TimePoint now) {
+  bool changed = false;
+  while (!due_.empty() && due_.begin()->first <= now) {
+    if (requests_left_ <= 0 && now < requests_again_) {
+      timer_.arm(now + kRequestPause);
+      break;
+    }
+    const Target target = due_.begin()->second;
+    Entry& entry = entries_.at(target);
+    const bool had_hop = entry.answer.hop.has_value();
+    if (!entry.via) entry.route_known = false;  // a route may have come without a word
+    (void)update(target, entry);
+    changed |= had_hop != entry.answer.hop.has_value();
   }
   if (changed) changed_();
 }

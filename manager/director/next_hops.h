@@ -1,6 +1,9 @@
 // Keeps real servers and the other directors resolved: address -> interface and MAC, following the
-// kernel's link, address and neighbour tables. Direct routing rewrites MACs, so everything here
-// must be on a common link.
+// kernel's link, address, neighbour and routing tables. Direct routing rewrites MACs, so what it
+// reaches must be on a common link; what is behind a tunnel may be behind a gateway.
+//
+// The work is in proportion to what changes: a neighbour's change concerns who asked for it, and
+// the kernel is asked in the order in which it is due.
 //
 // Also the lost hosts: a director that fell silent and does not answer ARP takes the real server on
 // its host with it, without waiting for a check; it is asked again every second until it answers.
@@ -10,9 +13,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "core/config.h"
 #include "core/forwarding.h"
 #include "core/types.h"
 #include "io/event_loop.h"
@@ -23,15 +29,35 @@
 
 namespace xlb {
 
+// How an address may be reached.
+enum class Reach : uint8_t {
+  link,   // on a link of this host
+  route,  // also by a gateway
+};
+
+inline Reach reach_of(const std::optional<TunnelConfig>& tunnel) {
+  return tunnel ? Reach::route : Reach::link;
+}
+
 class NextHops {
  public:
   struct Answer {
     bool local = false;
     std::optional<NextHop> hop;
-    std::string text;        // why there is no hop
-    bool resolving = false;  // there is none yet: the kernel is asking
-    std::optional<MacAddress> last_known_mac;
-    std::string lost;  // why its host is believed dead; empty: it is not
+    std::string text;                          // why there is no hop
+    bool resolving = false;                    // there is none yet: the kernel is asking
+    std::optional<MacAddress> last_known_mac;  // none of a gateway's
+    IpAddress source;                          // Reach::route: this host's address towards it
+    unsigned mtu_bytes = 0;                    // Reach::route: what the way carries
+    std::string lost;                          // why its host is believed dead; empty: it is not
+
+    bool operator==(const Answer&) const = default;
+  };
+
+  // The addresses whose answers may have changed.
+  struct Changed {
+    bool all = false;
+    std::set<IpAddress> addresses;
   };
 
   // `changed` is called when an answer may have changed that nobody asked to change: from the loop,
@@ -40,13 +66,17 @@ class NextHops {
            std::function<void()> changed);
 
   // The address is kept resolved from now on.
-  void want(const IpAddress& address);
+  void want(const IpAddress& address, Reach reach = Reach::link);
   // What is wanted from now on is wanted anew; until then, and for what is, answers stay.
   void forget_all();
-  [[nodiscard]] Answer find(const IpAddress& address) const;
+  // Forgets what is not wanted any more since forget_all().
+  void forget_unwanted();
+  [[nodiscard]] Answer find(const IpAddress& address, Reach reach = Reach::link) const;
+  // Since the last call.
+  [[nodiscard]] Changed take_changed() { return std::exchange(changed_answers_, {}); }
 
-  // To be called when the netlink picture changed.
-  void refresh();
+  // To be called when the netlink picture changed; whether an answer did.
+  bool refresh(const NetlinkChanges& changes);
   // True once every wanted address is local, resolved or known not to answer.
   [[nodiscard]] bool settled() const;
 
@@ -57,8 +87,13 @@ class NextHops {
   void alive(const IpAddress& address);
 
  private:
+  using Target = std::pair<IpAddress, Reach>;
+  using Via = std::pair<unsigned, IpAddress>;  // interface, and whose MAC is asked for there
   struct Entry {
     Answer answer;
+    std::optional<Via> via;
+    std::optional<Route> route;  // Reach::route, or on no network of an own address
+    bool route_known = false;
     bool wanted = true;
     bool failed = false;       // the kernel asked and got no answer
     bool asking = false;       // a request is on its way to the kernel
@@ -75,12 +110,19 @@ class NextHops {
     TimePoint next_probe{};
   };
 
-  void resolve(const IpAddress& address, Entry& entry);
-  void ask_kernel(unsigned index, const IpAddress& address, Entry& entry);
+  bool update(const Target& target, Entry& entry);
+  void resolve(const Target& target, Entry& entry);
+  void take_neighbour(const Target& target, Entry& entry, const Link& link);
+  void find_way(const Target& target, Entry& entry);
+  void go_via(const Target& target, Entry& entry, std::optional<Via> via);
+  void ask_when_due(const Target& target, Entry& entry);
+  void schedule(const Target& target, Entry& entry, TimePoint when);
+  void unschedule(const Target& target, const Entry& entry);
+  void ask_kernel(const Target& target, Entry& entry);
   bool may_request(TimePoint now);
+  void ask_those_due(TimePoint now);
   void probe(const IpAddress& address, Suspect& suspect, int attempts);
   void tick();
-  [[nodiscard]] std::optional<unsigned> link_towards(const IpAddress& address) const;
   [[nodiscard]] std::string lost_text(const IpAddress& address, const Entry& entry) const;
 
   EventLoop& loop_;
@@ -88,7 +130,10 @@ class NextHops {
   Worker& worker_;
   std::shared_ptr<NeighbourRequester> requester_;  // the worker's, once it is used
   std::function<void()> changed_;
-  std::map<IpAddress, Entry> entries_;
+  std::map<Target, Entry> entries_;
+  std::map<Via, std::set<Target>> asked_for_;
+  std::set<std::pair<TimePoint, Target>> due_;  // all but those of this host
+  Changed changed_answers_;
   std::map<IpAddress, Suspect> suspects_;
   uint64_t next_suspect_id_ = 1;
   EventLoop::Timer timer_;

@@ -14,7 +14,7 @@ QuorumWatch::QuorumWatch(const VirtualServerConfig& config, NextHops& next_hops,
 
 void QuorumWatch::want_sorry_server() {
   const auto& sorry = quorum_.config().sorry_server;
-  if (sorry) next_hops_.want(sorry->address);
+  if (sorry) next_hops_.want(sorry->address, reach_of(quorum_.config().sorry_tunnel));
 }
 
 void QuorumWatch::reconfigure(const VirtualServerConfig& config) {
@@ -47,12 +47,14 @@ void QuorumWatch::look_at_sorry_server() {
   const VirtualServerConfig& config = quorum_.config();
   sorry_.facts = {};
   if (!config.sorry_server) return;
-  const NextHops::Answer answer = next_hops_.find(config.sorry_server->address);
+  const NextHops::Answer answer = next_hops_.find(config.sorry_server->address, reach_of(config.sorry_tunnel));
   sorry_.facts.local = answer.local;
   sorry_.facts.lost = answer.lost;
   sorry_.facts.next_hop = answer.hop;
   sorry_.facts.next_hop_text = answer.text;
   sorry_.facts.resolving = answer.resolving;
+  sorry_.facts.source = answer.source;
+  sorry_.facts.mtu_bytes = answer.mtu_bytes;
   const bool dead = life_of(sorry_.facts) == Life::dead;
   const std::string trouble =
       !sorry_.in_use || !dead ? "" : (answer.lost.empty() ? answer.text : answer.lost);

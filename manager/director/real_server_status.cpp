@@ -14,6 +14,15 @@ const RealServerCounters* counters_of(const ServiceCounters* service, const Endp
   return found == service->real_servers.end() ? nullptr : &*found;
 }
 
+const ServiceCounters* counters_of(const DataplaneCounters& counters, const ServiceKey& service,
+                                   size_t position) {
+  const auto& all = counters.services;
+  if (position < all.size() && all[position].key == service) return &all[position];
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const auto& item) { return item.key == service; });
+  return found == all.end() ? nullptr : &*found;
+}
+
 Status::RealServer status_of(const RealServerConfig& config, const RealServerFacts& facts,
                              const RealServerVerdict& verdict, const RealServerCounters* counters) {
   Status::RealServer result;

@@ -13,6 +13,9 @@ namespace xlb {
 const RealServerCounters* counters_of(const ServiceCounters* service, const Endpoint& real_server,
                                       size_t position);
 
+const ServiceCounters* counters_of(const DataplaneCounters& counters, const ServiceKey& service,
+                                   size_t position);
+
 // All but its checks.
 Status::RealServer status_of(const RealServerConfig& config, const RealServerFacts& facts,
                              const RealServerVerdict& verdict, const RealServerCounters* counters);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/log.h"
@@ -34,27 +35,30 @@ Services::Services(EventLoop& loop, ProbeContext& probes, NextHops& next_hops,
       run_script_(std::move(run_script)),
       known_(std::move(known)) {}
 
-void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers) {
-  HealthRecord::Verdicts known = verdicts();
-  known.merge(known_);  // our own are the newer ones
-  known_ = std::move(known);
+void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers,
+                         const FlowTimeouts& timeouts) {
   std::vector<VirtualServer> before = std::exchange(virtual_servers_, {});
-  std::map<ServiceKey, VirtualServer*> existing;
-  for (VirtualServer& service : before)
-    existing.emplace(service.config.key, &service);
+  std::vector<ForwardedVirtualServer> rows = std::exchange(table_.virtual_servers, {});
   TimePoint start = loop_.now();
   std::vector<RealServer> none;
   for (const VirtualServerConfig& config : virtual_servers) {
-    const auto found = existing.find(config.key);
+    const auto found = positions_.find(config.key);
+    VirtualServer* const existing = found == positions_.end() ? nullptr : &before[found->second];
+    ForwardedVirtualServer& row = table_.virtual_servers.emplace_back();
+    if (existing != nullptr && existing->config == config) {
+      row = std::move(rows[found->second]);
+      virtual_servers_.push_back(keep(std::move(*existing), config));
+      continue;
+    }
+    if (existing != nullptr) collect(*existing, known_);
     VirtualServer service;
     service.config = config;
     for (const RealServerConfig& real_server : config.real_servers) {
       service.real_servers.push_back(
-          take_on(config, real_server, found == existing.end() ? none : found->second->real_servers,
-                  start));
+          take_on(config, real_server, existing == nullptr ? none : existing->real_servers, start));
     }
-    if (found != existing.end()) {
-      service.quorum = std::move(found->second->quorum);
+    if (existing != nullptr) {
+      service.quorum = std::move(existing->quorum);
       service.quorum->reconfigure(config);
     } else {
       service.quorum = std::make_unique<QuorumWatch>(config, next_hops_, run_script_);
@@ -62,7 +66,34 @@ void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers
     virtual_servers_.push_back(std::move(service));
   }
   for (const VirtualServer& gone : before) {
-    if (gone.quorum) gone.quorum->remove();
+    if (!gone.quorum) continue;
+    collect(gone, known_);
+    gone.quorum->remove();
+  }
+  table_.timeouts = timeouts;
+  make_index();
+}
+
+// Nothing of it changed.
+Services::VirtualServer Services::keep(VirtualServer&& service, const VirtualServerConfig& config) {
+  for (const RealServerConfig& real_server : config.real_servers)
+    next_hops_.want(real_server.endpoint.address, reach_of(real_server.tunnel));
+  service.quorum->reconfigure(config);
+  return std::move(service);
+}
+
+void Services::make_index() {
+  positions_.clear();
+  users_.clear();
+  for (uint32_t i = 0; i < virtual_servers_.size(); ++i) {
+    const VirtualServer& service = virtual_servers_[i];
+    positions_[service.config.key] = i;
+    std::set<IpAddress> addresses;
+    for (const RealServer& real_server : service.real_servers)
+      addresses.insert(real_server.config.endpoint.address);
+    if (service.config.sorry_server) addresses.insert(service.config.sorry_server->address);
+    for (const IpAddress& address : addresses)
+      users_[address].push_back(i);
   }
 }
 
@@ -77,7 +108,7 @@ Services::RealServer Services::take_on(const VirtualServerConfig& service,
   if (found != before.end()) result = std::move(*found);
   const bool goes_on = result.checks != nullptr && result.config.checks == config.checks;
   result.config = config;
-  next_hops_.want(config.endpoint.address);
+  next_hops_.want(config.endpoint.address, reach_of(config.tunnel));
   if (!goes_on) {
     start_checks(service.key, result, start);
     start += kFirstAttemptSpread;
@@ -90,25 +121,38 @@ void Services::start_checks(const ServiceKey& key, RealServer& real_server, Time
   real_server.checks = std::make_unique<RealServerChecks>(
       loop_, probes_, pacer_, real_server.config.checks, start,
       [this, key, endpoint](const CheckConfig& check, const ProbeResult& result,
-                            bool verdict_changed) {
-        if (!verdict_changed) return;
-        verdicts_changed_ = true;
-        log::notice("{}: {} of real server {} {}: {}", key, name_of(check.kind), endpoint,
-                    result.ok ? "passes" : "fails", result.text);
-        changed_();
+                            RealServerChecks::News news) {
+        check_finished(key, endpoint, check, result, news);
       });
   real_server.checks->restore(check_prefix(key, endpoint), known_);
 }
 
+void Services::check_finished(const ServiceKey& key, const Endpoint& endpoint,
+                              const CheckConfig& check, const ProbeResult& result,
+                              RealServerChecks::News news) {
+  if (news == RealServerChecks::News::none) return;
+  verdicts_changed_ = true;
+  const auto position = positions_.find(key);
+  if (position != positions_.end()) virtual_servers_[position->second].judged = false;
+  if (news != RealServerChecks::News::verdict) return;
+  log::notice("{}: {} of real server {} {}: {}", key, name_of(check.kind), endpoint,
+              result.ok ? "passes" : "fails", result.text);
+  changed_();
+}
+
 HealthRecord::Verdicts Services::verdicts() const {
   HealthRecord::Verdicts result;
-  for (const VirtualServer& service : virtual_servers_) {
-    for (const RealServer& real_server : service.real_servers) {
-      real_server.checks->collect(check_prefix(service.config.key, real_server.config.endpoint),
-                                  result);
-    }
-  }
+  for (const VirtualServer& service : virtual_servers_)
+    collect(service, result);
   return result;
+}
+
+void Services::collect(const VirtualServer& service, HealthRecord::Verdicts& verdicts) {
+  for (const RealServer& real_server : service.real_servers) {
+    if (real_server.config.checks.empty()) continue;
+    real_server.checks->collect(check_prefix(service.config.key, real_server.config.endpoint),
+                                verdicts);
+  }
 }
 
 void Services::check_all_now() {
@@ -124,7 +168,8 @@ void Services::stop() {
 }
 
 void Services::look_at(RealServer& real_server) const {
-  const NextHops::Answer answer = next_hops_.find(real_server.config.endpoint.address);
+  const NextHops::Answer answer =
+      next_hops_.find(real_server.config.endpoint.address, reach_of(real_server.config.tunnel));
   RealServerFacts& facts = real_server.facts;
   facts.local = answer.local;
   facts.healthy = real_server.checks->healthy();
@@ -134,13 +179,15 @@ void Services::look_at(RealServer& real_server) const {
   facts.next_hop = answer.hop;
   facts.next_hop_text = answer.text;
   facts.resolving = answer.resolving;
+  facts.source = answer.source;
+  facts.mtu_bytes = answer.mtu_bytes;
   facts.last_known_mac = answer.last_known_mac;
 }
 
 void Services::judge_one(const VirtualServer& service, RealServer& real_server) {
   const Duty duty = duty_of(service.config, real_server.config.endpoint, service.quorum->sorry());
   const RealServerVerdict before =
-      std::exchange(real_server.verdict, judge(real_server.config, real_server.facts, duty));
+      std::exchange(real_server.verdict, xlb::judge(real_server.config, real_server.facts, duty));
   const bool first = !std::exchange(real_server.judged, true);
   const bool differs = before.availability != real_server.verdict.availability;
   if (!first && differs) {
@@ -149,22 +196,45 @@ void Services::judge_one(const VirtualServer& service, RealServer& real_server) 
   }
 }
 
-ForwardingTable Services::judge_all(std::span<const MacAddress> directors) {
-  ForwardingTable table;
-  for (VirtualServer& service : virtual_servers_) {
-    std::vector<RealServerFacts> facts;
-    for (RealServer& real_server : service.real_servers) {
-      look_at(real_server);
-      facts.push_back(real_server.facts);
-    }
-    service.quorum->update(facts);
-    for (RealServer& real_server : service.real_servers)
-      judge_one(service, real_server);
-    service.quorum->announce();
-    table.virtual_servers.push_back(
-        desired_forwarding(service.config, facts, directors, service.quorum->sorry()));
+void Services::find_changed(std::span<const MacAddress> directors) {
+  const NextHops::Changed changed = next_hops_.take_changed();
+  const bool same_directors =
+      std::equal(directors.begin(), directors.end(), directors_.begin(), directors_.end());
+  if (changed.all || !same_directors) {
+    directors_.assign(directors.begin(), directors.end());
+    for (VirtualServer& service : virtual_servers_)
+      service.judged = false;
+    return;
   }
-  return table;
+  for (const IpAddress& address : changed.addresses) {
+    const auto users = users_.find(address);
+    if (users == users_.end()) continue;
+    for (const uint32_t position : users->second)
+      virtual_servers_[position].judged = false;
+  }
+}
+
+void Services::judge(VirtualServer& service, ForwardedVirtualServer& forwarded) {
+  service.judged = true;
+  std::vector<RealServerFacts> facts;
+  facts.reserve(service.real_servers.size());
+  for (RealServer& real_server : service.real_servers) {
+    look_at(real_server);
+    facts.push_back(real_server.facts);
+  }
+  service.quorum->update(facts);
+  for (RealServer& real_server : service.real_servers)
+    judge_one(service, real_server);
+  service.quorum->announce();
+  forwarded = desired_forwarding(service.config, facts, directors_, service.quorum->sorry());
+}
+
+const ForwardingTable& Services::judge_all(std::span<const MacAddress> directors) {
+  find_changed(directors);
+  for (size_t i = 0; i < virtual_servers_.size(); ++i) {
+    if (!virtual_servers_[i].judged) judge(virtual_servers_[i], table_.virtual_servers[i]);
+  }
+  return table_;
 }
 
 // One each: a second address of this host would only repeat the match. The sorry server's comes
@@ -211,10 +281,7 @@ std::vector<Status::VirtualServer> Services::status(const DataplaneCounters& cou
     if (config.persistence_timeout) {
       entry.persistence_timeout_s = config.persistence_timeout->count();
     }
-    const auto counted =
-        std::find_if(counters.services.begin(), counters.services.end(),
-                     [&](const ServiceCounters& item) { return item.key == config.key; });
-    const ServiceCounters* numbers = counted == counters.services.end() ? nullptr : &*counted;
+    const ServiceCounters* const numbers = counters_of(counters, config.key, result.size());
     if (numbers != nullptr) entry.traffic = numbers->unserved;
     for (const RealServer& real_server : service.real_servers) {
       const size_t position = entry.real_servers.size();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -36,13 +37,15 @@ class Services {
   // Takes these virtual servers on from now on. Those that were there keep their state: a check
   // that did not change goes on, one that did starts from the last verdict of its target. New
   // checks begin at once, spread a little.
-  void configure(const std::vector<VirtualServerConfig>& virtual_servers);
+  void configure(const std::vector<VirtualServerConfig>& virtual_servers,
+                 const FlowTimeouts& timeouts);
   void check_all_now();
   // Runs what is to be run at a stop; nothing is run afterwards.
   void stop();
 
-  // Judges every real server anew, logs what changed and runs the scripts that go with it.
-  ForwardingTable judge_all(std::span<const MacAddress> directors);
+  // Judges anew the real servers of every virtual server that something happened to, logs what
+  // changed and runs the scripts that go with it. The table stays valid until the next call.
+  const ForwardingTable& judge_all(std::span<const MacAddress> directors);
   // This host's own real servers, whatever their health: being one is not a matter of directing.
   [[nodiscard]] std::vector<LocalService> local_services() const;
   // From the last judgement.
@@ -63,12 +66,20 @@ class Services {
     VirtualServerConfig config;  // its real servers' configurations are those below
     std::vector<RealServer> real_servers;
     std::unique_ptr<QuorumWatch> quorum;
+    bool judged = false;  // and nothing has happened since
   };
 
   [[nodiscard]] RealServer take_on(const VirtualServerConfig& service,
                                    const RealServerConfig& config, std::vector<RealServer>& before,
                                    TimePoint& start);
   void start_checks(const ServiceKey& key, RealServer& real_server, TimePoint start);
+  static void collect(const VirtualServer& service, HealthRecord::Verdicts& verdicts);
+  [[nodiscard]] VirtualServer keep(VirtualServer&& service, const VirtualServerConfig& config);
+  void make_index();
+  void check_finished(const ServiceKey& key, const Endpoint& endpoint, const CheckConfig& check,
+                      const ProbeResult& result, RealServerChecks::News news);
+  void find_changed(std::span<const MacAddress> directors);
+  void judge(VirtualServer& service, ForwardedVirtualServer& forwarded);
   void look_at(RealServer& real_server) const;
   static void judge_one(const VirtualServer& service, RealServer& real_server);
   [[nodiscard]] Status::RealServer describe(const RealServer& real_server,
@@ -83,6 +94,10 @@ class Services {
   QuorumWatch::RunScript run_script_;
   HealthRecord::Verdicts known_;  // of targets that are not checked yet
   std::vector<VirtualServer> virtual_servers_;
+  std::vector<MacAddress> directors_;  // as judged
+  ForwardingTable table_;              // in the order of virtual_servers_
+  std::unordered_map<ServiceKey, uint32_t> positions_;
+  std::unordered_map<IpAddress, std::vector<uint32_t>> users_;  // whose real servers are there
 };
 
 }  // namespace xlb

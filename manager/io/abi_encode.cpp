@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 namespace xlb {
@@ -23,7 +24,7 @@ void encode_address(const IpAddress& address, __be32 (&words)[4]) {
 }
 
 IpAddress decode_address(const __be32 (&words)[4], uint8_t family) {
-  if (family == XLB_IPV6) return IpAddress::from_v6(words);
+  if (family == XLB_IPV6) return IpAddress::from_v6(std::bit_cast<std::array<uint8_t, 16>>(words));
   return IpAddress::from_v4(words[0]);
 }
 
@@ -186,7 +187,7 @@ Endpoint client_of(uint64_t key) {
 
 Endpoint client_of(const xlb_client_address& noted, AddressFamily family) {
   // IPv4 stands in the low one of the two words that an IPv6 address fills.
-  const IpAddress address = family == AddressFamily::ipv6 ? IpAddress::from_v6(noted.address)
+  const IpAddress address = family == AddressFamily::ipv6 ? decode_address(noted.address, XLB_IPV6)
                                                           : IpAddress::from_v4(noted.address[2]);
   return {address, ntohs(noted.port)};
 }

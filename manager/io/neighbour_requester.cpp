@@ -14,13 +14,14 @@ namespace {
 // that has a MAC, which stays in use meanwhile.
 rtnl::Message request_for(unsigned index, const IpAddress& address, bool has_mac) {
   ndmsg fixed{};
-  fixed.ndm_family = AF_INET;
+  fixed.ndm_family = address.is_v4() ? AF_INET : AF_INET6;
   fixed.ndm_ifindex = static_cast<int>(index);
   fixed.ndm_state = has_mac ? NUD_PROBE : NUD_NONE;
   fixed.ndm_flags = has_mac ? 0 : NTF_USE;
   const int flags = NLM_F_ACK | (has_mac ? NLM_F_REPLACE : NLM_F_CREATE);
   rtnl::Message message = rtnl::make_message(RTM_NEWNEIGH, flags, fixed);
-  if (message && nla_put_u32(message.get(), NDA_DST, address.v4_network_order()) != 0) {
+  if (message && nla_put(message.get(), NDA_DST, static_cast<int>(address.size()),
+                         address.bytes().data()) != 0) {
     message.reset();
   }
   return message;
@@ -36,7 +37,6 @@ Result<NeighbourRequester> NeighbourRequester::open() {
 
 Result<void> NeighbourRequester::resolve(unsigned index, const IpAddress& address,
                                          const std::optional<Neighbour>& known) {
-  if (!address.is_v4()) return fail("cannot resolve {}: not an IPv4 address", address);
   if (known && known->fixed) return {};
   if (known && known->state == Neighbour::State::usable &&
       socket_.request(request_for(index, address, true))) {

@@ -4,7 +4,6 @@
 // away before the picture is read anew.
 #include "io/netlink.h"
 
-#include <arpa/inet.h>
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -12,10 +11,10 @@
 #include <netlink/msg.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "io/netlink_message.h"
+#include "io/netlink_picture.h"
 #include "io/netlink_socket.h"
 
 namespace xlb {
@@ -25,106 +24,36 @@ using rtnl::Message;
 
 constexpr int kDatagramsPerCall = 1000;
 constexpr int kDumpAttempts = 5;
+constexpr uint32_t kForever = 0xffffffff;
 
-struct Picture {
-  std::map<unsigned, Link> links;
-  std::vector<InterfaceAddress> addresses;
-  std::map<std::pair<unsigned, IpAddress>, Neighbour> neighbours;
-
-  bool operator==(const Picture&) const = default;
-
-  // Takes over what `message` says; true when that changed something.
-  bool take(const nlmsghdr& message);
-
- private:
-  bool take_link(const Link& link, bool removed);
-  bool take_address(const InterfaceAddress& address, bool removed);
-  bool take_neighbour(const Neighbour& neighbour, bool removed);
-};
-
-template <typename Map, typename Value>
-bool set_or_erase(Map& map, const typename Map::key_type& key, const Value& value, bool erase) {
-  if (erase) return map.erase(key) != 0;
-  const auto [place, added] = map.try_emplace(key, value);
-  if (added) return true;
-  if (place->second == value) return false;
-  place->second = value;
-  return true;
+bool put_address(const Message& message, int attribute, const IpAddress& address) {
+  return message != nullptr && nla_put(message.get(), attribute, static_cast<int>(address.size()),
+                                       address.bytes().data()) == 0;
 }
 
-bool Picture::take_link(const Link& link, bool removed) {
-  bool changed = set_or_erase(links, link.index, link, removed);
-  if (removed) {
-    // The kernel announces most of these itself, but not in this order.
-    const auto on_link = [&](const auto& entry) { return entry.interface_index == link.index; };
-    changed = std::erase_if(addresses, on_link) != 0 || changed;
-    const auto neighbour_on_link = [&](const auto& entry) { return on_link(entry.second); };
-    changed = std::erase_if(neighbours, neighbour_on_link) != 0 || changed;
-  }
-  return changed;
-}
-
-bool Picture::take_address(const InterfaceAddress& address, bool removed) {
-  const auto known = std::find_if(addresses.begin(), addresses.end(), [&](const auto& entry) {
-    return entry.interface_index == address.interface_index && entry.address == address.address;
-  });
-  if (known == addresses.end()) {
-    if (!removed) addresses.push_back(address);
-    return !removed;
-  }
-  if (removed) {
-    addresses.erase(known);
-    return true;
-  }
-  if (*known == address) return false;
-  *known = address;
-  return true;
-}
-
-bool Picture::take_neighbour(const Neighbour& neighbour, bool removed) {
-  return set_or_erase(neighbours, std::pair(neighbour.interface_index, neighbour.address),
-                      neighbour, removed);
-}
-
-bool Picture::take(const nlmsghdr& message) {
-  switch (message.nlmsg_type) {
-    case RTM_NEWLINK:
-    case RTM_DELLINK: {
-      const auto link = rtnl::parse_link(message);
-      return link && take_link(*link, message.nlmsg_type == RTM_DELLINK);
-    }
-    case RTM_NEWADDR:
-    case RTM_DELADDR: {
-      const auto address = rtnl::parse_address(message);
-      return address && take_address(*address, message.nlmsg_type == RTM_DELADDR);
-    }
-    case RTM_NEWNEIGH:
-    case RTM_DELNEIGH: {
-      const auto neighbour = rtnl::parse_neighbour(message);
-      return neighbour && take_neighbour(*neighbour, message.nlmsg_type == RTM_DELNEIGH);
-    }
-    default:
-      return false;
-  }
-}
-
-bool put_v4(const Message& message, int attribute, const IpAddress& address) {
-  return message != nullptr &&
-         nla_put_u32(message.get(), attribute, address.v4_network_order()) == 0;
+unsigned char family_of(const IpAddress& address) {
+  return address.is_v4() ? AF_INET : AF_INET6;
 }
 
 Message address_request(int type, int flags, unsigned index, const PrefixedAddress& address,
                         unsigned char scope = RT_SCOPE_UNIVERSE) {
   ifaddrmsg fixed{};
-  fixed.ifa_family = AF_INET;
+  fixed.ifa_family = family_of(address.address);
   fixed.ifa_prefixlen = address.prefix_length;
   fixed.ifa_scope = scope;
   fixed.ifa_index = index;
   Message message = rtnl::make_message(type, flags | NLM_F_ACK, fixed);
-  if (!put_v4(message, IFA_LOCAL, address.address) ||
-      !put_v4(message, IFA_ADDRESS, address.address)) {
-    message.reset();
+  bool complete = put_address(message, IFA_LOCAL, address.address) &&
+                  put_address(message, IFA_ADDRESS, address.address);
+  if (complete && !address.address.is_v4() && type == RTM_NEWADDR) {
+    complete = nla_put_u32(message.get(), IFA_FLAGS, IFA_F_NODAD) == 0;
+    // IPv6 knows no such scope. What is deprecated from the start is never chosen as a source.
+    const ifa_cacheinfo lifetimes{0, kForever, 0, 0};
+    if (complete && scope == RT_SCOPE_HOST) {
+      complete = nla_put(message.get(), IFA_CACHEINFO, sizeof lifetimes, &lifetimes) == 0;
+    }
   }
+  if (!complete) message.reset();
   return message;
 }
 
@@ -138,23 +67,38 @@ struct Netlink::Impl {
   rtnl::Socket requests;
   Picture picture;
   bool overflowed = false;
+  NetlinkChanges changes;
   std::function<void()> changed;
+  std::optional<AddressIndex> address_index;  // absent: to be made
+
+  const AddressIndex& addresses() {
+    if (!address_index) address_index = picture.index();
+    return *address_index;
+  }
 
   Result<void> dump_one(const Message& message, Picture& into) {
-    return requests.request(message, [&](const nlmsghdr& answer) { (void)into.take(answer); });
+    NetlinkChanges unused;
+    return requests.request(message, [&](const nlmsghdr& answer) { into.take(answer, unused); });
+  }
+
+  Result<void> dump_into(Picture& read) {
+    auto result = dump_one(rtnl::make_message(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{}), read);
+    for (const uint8_t family : {uint8_t{AF_INET}, uint8_t{AF_INET6}}) {
+      ifaddrmsg addresses{};
+      addresses.ifa_family = family;
+      ndmsg neighbours{};
+      neighbours.ndm_family = family;
+      if (result) result = dump_one(rtnl::make_message(RTM_GETADDR, NLM_F_DUMP, addresses), read);
+      if (result) result = dump_one(rtnl::make_message(RTM_GETNEIGH, NLM_F_DUMP, neighbours), read);
+    }
+    return result;
   }
 
   Result<Picture> dump() {
-    ifaddrmsg addresses{};
-    addresses.ifa_family = AF_INET;
-    ndmsg neighbours{};
-    neighbours.ndm_family = AF_INET;
     Result<void> result;
     for (int attempt = 0; attempt < kDumpAttempts; ++attempt) {
       Picture read;
-      result = dump_one(rtnl::make_message(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{}), read);
-      if (result) result = dump_one(rtnl::make_message(RTM_GETADDR, NLM_F_DUMP, addresses), read);
-      if (result) result = dump_one(rtnl::make_message(RTM_GETNEIGH, NLM_F_DUMP, neighbours), read);
+      result = dump_into(read);
       if (result) return read;
       if (result.error().code != EINTR) break;
     }
@@ -171,7 +115,9 @@ Netlink::Netlink() = default;
 Netlink::~Netlink() = default;
 
 Result<std::unique_ptr<Netlink>> Netlink::open() {
-  auto events = rtnl::Socket::open_subscribed({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_NEIGH});
+  auto events =
+      rtnl::Socket::open_subscribed({RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+                                     RTNLGRP_NEIGH, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE});
   if (!events) return events.error();
   auto requests = rtnl::Socket::open();
   if (!requests) return requests.error();
@@ -191,12 +137,17 @@ void Netlink::on_change(std::function<void()> handler) {
   impl_->changed = std::move(handler);
 }
 
+const NetlinkChanges& Netlink::changes() const {
+  return impl_->changes;
+}
+
 Result<void> Netlink::process() {
-  bool changed = false;
+  NetlinkChanges& changes = impl_->changes;
+  changes = {};
   Result<void> result;
   for (int count = 0; count < kDatagramsPerCall; ++count) {
     auto received = impl_->events.receive([&](const nlmsghdr& message) {
-      if (!impl_->overflowed) changed = impl_->picture.take(message) || changed;
+      if (!impl_->overflowed) impl_->picture.take(message, changes);
     });
     if (!received) {
       result = received.error();
@@ -211,12 +162,13 @@ Result<void> Netlink::process() {
         break;
       }
       impl_->overflowed = false;
-      changed = changed || *picture != impl_->picture;
+      changes.everything = true;  // routes may have changed too
       impl_->picture = std::move(picture).value();
     }
     break;
   }
-  if (changed && impl_->changed) impl_->changed();
+  if (changes.links_or_addresses || changes.everything) impl_->address_index.reset();
+  if (changes.any() && impl_->changed) impl_->changed();
   return result;
 }
 
@@ -248,19 +200,23 @@ std::optional<IpAddress> Netlink::primary_address(unsigned index, AddressFamily 
 }
 
 bool Netlink::is_local(const IpAddress& address) const {
-  const auto is_own = [&](const InterfaceAddress& entry) {
-    if (entry.address.address == address) return true;
-    const auto found = impl_->picture.links.find(entry.interface_index);
-    if (found == impl_->picture.links.end() || !found->second.loopback || !address.is_v4()) {
-      return false;
-    }
-    const unsigned shift = 32U - entry.address.prefix_length;
-    const uint32_t difference =
-        ntohl(entry.address.address.v4_network_order()) ^ ntohl(address.v4_network_order());
-    return shift > 31 || (difference >> shift) == 0;
-  };
-  const auto& addresses = impl_->picture.addresses;
-  return std::any_of(addresses.begin(), addresses.end(), is_own);
+  const AddressIndex& index = impl_->addresses();
+  if (index.own.contains(address)) return true;
+  return address.is_v4() &&
+         std::any_of(index.whole.begin(), index.whole.end(), [&](const PrefixedAddress& prefix) {
+           return address.masked(prefix.prefix_length) ==
+                  prefix.address.masked(prefix.prefix_length);
+         });
+}
+
+std::optional<unsigned> Netlink::link_towards(const IpAddress& address) const {
+  for (const auto& [key, networks] : impl_->addresses().networks) {
+    const bool is_v4 = key < 256;
+    if (is_v4 != address.is_v4()) continue;
+    const auto found = networks.find(address.masked(is_v4 ? key : key - 256));
+    if (found != networks.end()) return found->second;
+  }
+  return std::nullopt;
 }
 
 std::optional<Neighbour> Netlink::neighbour(unsigned index, const IpAddress& address) const {
@@ -270,23 +226,21 @@ std::optional<Neighbour> Netlink::neighbour(unsigned index, const IpAddress& add
 }
 
 Result<Route> Netlink::route_to(const IpAddress& address) {
-  if (!address.is_v4()) return fail("cannot find a route to {}: not an IPv4 address", address);
   rtmsg fixed{};
-  fixed.rtm_family = AF_INET;
-  fixed.rtm_dst_len = 32;
+  fixed.rtm_family = family_of(address);
+  fixed.rtm_dst_len = static_cast<unsigned char>(8 * address.size());
   Message message = rtnl::make_message(RTM_GETROUTE, NLM_F_ACK, fixed);
-  if (!put_v4(message, RTA_DST, address)) message.reset();
+  if (!put_address(message, RTA_DST, address)) message.reset();
   std::optional<Route> route;
   const auto result = impl_->requests.request(message, [&](const nlmsghdr& answer) {
     if (answer.nlmsg_type == RTM_NEWROUTE) route = rtnl::parse_route(answer);
   });
   if (!result) return result.error().context(fmt::format("cannot find a route to {}", address));
-  if (!route) return fail("cannot find a route to {}: none over IPv4", address);
+  if (!route) return fail("cannot find a route to {}: none over a link", address);
   return *route;
 }
 
 Result<void> Netlink::add_address(unsigned index, const PrefixedAddress& address) {
-  if (!address.address.is_v4()) return fail("cannot add {}: not an IPv4 address", address);
   const auto result = impl_->requests.request(
       address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address));
   if (result || result.error().code == EEXIST) return {};
@@ -295,7 +249,6 @@ Result<void> Netlink::add_address(unsigned index, const PrefixedAddress& address
 }
 
 Result<bool> Netlink::put_host_address(unsigned index, const PrefixedAddress& address) {
-  if (!address.address.is_v4()) return fail("cannot add {}: not an IPv4 address", address);
   const auto result = impl_->requests.request(
       address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address, RT_SCOPE_HOST));
   if (result) return true;
@@ -305,7 +258,6 @@ Result<bool> Netlink::put_host_address(unsigned index, const PrefixedAddress& ad
 }
 
 Result<void> Netlink::remove_address(unsigned index, const PrefixedAddress& address) {
-  if (!address.address.is_v4()) return fail("cannot remove {}: not an IPv4 address", address);
   const auto result = impl_->requests.request(address_request(RTM_DELADDR, 0, index, address));
   // An interface that went away took its addresses along.
   if (result || result.error().code == EADDRNOTAVAIL || result.error().code == ENODEV) return {};

@@ -1,7 +1,7 @@
-// The kernel's links, IPv4 addresses and neighbours, followed over rtnetlink, and the few requests
-// the director makes of it. It keeps the kernel's present picture and nothing else: what to
-// remember of a neighbour that went away is the director's decision. Only the kernel is believed: a
-// message of any other sender is ignored.
+// The kernel's links, addresses and neighbours of both families, followed over rtnetlink, and the
+// few requests the director makes of it. It keeps the kernel's present picture and nothing else:
+// what to remember of a neighbour that went away is the director's decision. Only the kernel is
+// believed: a message of any other sender is ignored.
 //
 // Two sockets: one is subscribed and never blocks; the other carries requests, which the kernel
 // answers while they are sent (a receive timeout bounds the case that it does not).
@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -59,6 +60,21 @@ struct Route {
   unsigned interface_index = 0;
   std::optional<IpAddress> gateway;  // absent: on the link itself
   IpAddress source;                  // the kernel's preferred source address
+  unsigned mtu = 0;                  // of the route; 0: the link's
+
+  auto operator<=>(const Route&) const = default;
+};
+
+// What one process() found changed.
+struct NetlinkChanges {
+  bool links_or_addresses = false;
+  bool routes = false;
+  std::vector<std::pair<unsigned, IpAddress>> neighbours;  // interface and address
+  bool everything = false;                                 // events were lost
+
+  [[nodiscard]] bool any() const {
+    return links_or_addresses || routes || everything || !neighbours.empty();
+  }
 };
 
 class Netlink {
@@ -75,6 +91,9 @@ class Netlink {
   // handler once if the picture changed. After lost events the whole picture is read anew.
   Result<void> process();
   void on_change(std::function<void()> handler);
+  // Of the last process(): routes are no part of the picture, that some changed is all that is
+  // told.
+  [[nodiscard]] const NetlinkChanges& changes() const;
 
   // --- the picture as of the last process() ---
   [[nodiscard]] std::optional<Link> link(std::string_view name) const;
@@ -85,6 +104,8 @@ class Netlink {
       unsigned index, AddressFamily family = AddressFamily::ipv4) const;
   // Whether the kernel takes packets to `address` for its own (a loopback prefix counts whole).
   [[nodiscard]] bool is_local(const IpAddress& address) const;
+  // The interface that has an address in the longest prefix `address` belongs to.
+  [[nodiscard]] std::optional<unsigned> link_towards(const IpAddress& address) const;
   [[nodiscard]] std::optional<Neighbour> neighbour(unsigned index, const IpAddress& address) const;
 
   // --- requests, answered at once; what they change is in the picture after the next process() ---

@@ -28,9 +28,29 @@ const Fixed* open_message(const nlmsghdr& message, Attributes<Max>& attributes) 
   return static_cast<const Fixed*>(nlmsg_data(mutable_message));
 }
 
-std::optional<IpAddress> to_v4(const nlattr* attribute) {
-  if (attribute == nullptr || nla_len(attribute) != 4) return std::nullopt;
-  return IpAddress::from_v4(nla_get_u32(attribute));  // network order, as it comes
+std::optional<IpAddress> to_address(int family, const uint8_t* bytes, size_t length) {
+  if (family == AF_INET && length == 4)
+    return IpAddress::v4(bytes[0], bytes[1], bytes[2], bytes[3]);
+  if (family != AF_INET6 || length != 16) return std::nullopt;
+  std::array<uint8_t, 16> copy{};
+  std::copy_n(bytes, copy.size(), copy.begin());
+  return IpAddress::from_v6(copy);
+}
+
+std::optional<IpAddress> to_address(int family, const nlattr* attribute) {
+  if (attribute == nullptr) return std::nullopt;
+  return to_address(family, static_cast<const uint8_t*>(nla_data(attribute)),
+                    static_cast<size_t>(nla_len(attribute)));
+}
+
+// The gateway of an IPv4 route may be a neighbour of IPv6 (RTA_VIA).
+std::optional<IpAddress> to_gateway(int family, const Attributes<RTA_MAX>& attributes) {
+  const nlattr* via = attributes[RTA_VIA];
+  if (via == nullptr) return to_address(family, attributes[RTA_GATEWAY]);
+  const auto* fixed = static_cast<const rtvia*>(nla_data(via));
+  const auto length = static_cast<size_t>(nla_len(via));
+  if (length < sizeof *fixed) return std::nullopt;
+  return to_address(fixed->rtvia_family, fixed->rtvia_addr, length - sizeof *fixed);
 }
 
 std::optional<uint32_t> to_u32(const nlattr* attribute) {
@@ -72,10 +92,10 @@ std::optional<Link> parse_link(const nlmsghdr& message) {
 std::optional<InterfaceAddress> parse_address(const nlmsghdr& message) {
   Attributes<IFA_MAX> attributes{};
   const auto* fixed = open_message<ifaddrmsg, IFA_MAX>(message, attributes);
-  if (fixed == nullptr || fixed->ifa_family != AF_INET) return std::nullopt;
+  if (fixed == nullptr) return std::nullopt;
   // On a point-to-point link IFA_ADDRESS is the peer's, IFA_LOCAL ours.
-  auto local = to_v4(attributes[IFA_LOCAL]);
-  if (!local) local = to_v4(attributes[IFA_ADDRESS]);
+  auto local = to_address(fixed->ifa_family, attributes[IFA_LOCAL]);
+  if (!local) local = to_address(fixed->ifa_family, attributes[IFA_ADDRESS]);
   if (!local) return std::nullopt;
   const uint32_t flags = to_u32(attributes[IFA_FLAGS]).value_or(fixed->ifa_flags);
   InterfaceAddress result;
@@ -89,11 +109,10 @@ std::optional<InterfaceAddress> parse_address(const nlmsghdr& message) {
 std::optional<Neighbour> parse_neighbour(const nlmsghdr& message) {
   Attributes<NDA_MAX> attributes{};
   const auto* fixed = open_message<ndmsg, NDA_MAX>(message, attributes);
-  if (fixed == nullptr || fixed->ndm_family != AF_INET || fixed->ndm_ifindex <= 0) {
-    return std::nullopt;
-  }
-  const auto address = to_v4(attributes[NDA_DST]);
-  if (!address) return std::nullopt;
+  if (fixed == nullptr || fixed->ndm_ifindex <= 0) return std::nullopt;
+  const auto address = to_address(fixed->ndm_family, attributes[NDA_DST]);
+  const bool multicast = address && !address->is_v4() && address->bytes()[0] == 0xff;
+  if (!address || multicast) return std::nullopt;
   constexpr unsigned kFixed = NUD_PERMANENT | NUD_NOARP;
   constexpr unsigned kHasMac = kFixed | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE;
   Neighbour result;
@@ -113,14 +132,22 @@ std::optional<Neighbour> parse_neighbour(const nlmsghdr& message) {
 std::optional<Route> parse_route(const nlmsghdr& message) {
   Attributes<RTA_MAX> attributes{};
   const auto* fixed = open_message<rtmsg, RTA_MAX>(message, attributes);
-  if (fixed == nullptr || fixed->rtm_family != AF_INET) return std::nullopt;
+  if (fixed == nullptr) return std::nullopt;
+  const int family = fixed->rtm_family;
   const auto interface_index = to_u32(attributes[RTA_OIF]);
-  // RTA_VIA: an IPv4 route over an IPv6 neighbour, which nothing here follows.
-  if (!interface_index || attributes[RTA_VIA] != nullptr) return std::nullopt;
+  if (!interface_index) return std::nullopt;
   Route route;
   route.interface_index = *interface_index;
-  route.gateway = to_v4(attributes[RTA_GATEWAY]);
-  route.source = to_v4(attributes[RTA_PREFSRC]).value_or(IpAddress{});
+  route.gateway = to_gateway(family, attributes);
+  const bool has_gateway = attributes[RTA_VIA] != nullptr || attributes[RTA_GATEWAY] != nullptr;
+  if (has_gateway && !route.gateway) return std::nullopt;
+  route.source = to_address(family, attributes[RTA_PREFSRC]).value_or(IpAddress{});
+  if (nlattr* metrics = attributes[RTA_METRICS]; metrics != nullptr) {
+    Attributes<RTAX_MAX> values{};
+    if (nla_parse_nested(values.data(), RTAX_MAX, metrics, nullptr) >= 0) {
+      route.mtu = to_u32(values[RTAX_MTU]).value_or(0);
+    }
+  }
   return route;
 }
 

@@ -1,6 +1,7 @@
 // Random tables and packets through the XDP program and its model:
 //
 //   fuzz_dataplane [--seed N|random] [--packets N] [--state N] [--replay FILE] [--keep FILE]
+//                  [--shrink no]
 //
 // A seed repeats a run exactly: the clock that the program sees stands still. The first difference
 // is shrunk, written to a file and shown with the command that replays it; exit 1.
@@ -31,6 +32,7 @@ struct Arguments {
   std::optional<uint64_t> state;  // only this one
   std::string replay;
   std::string keep = "fuzz-dataplane.scenario";
+  bool shrink = true;
 };
 
 Arguments arguments_of(int argc, char** argv) {
@@ -49,6 +51,8 @@ Arguments arguments_of(int argc, char** argv) {
       arguments.replay = value;
     else if (name == "--keep")
       arguments.keep = value;
+    else if (name == "--shrink")
+      arguments.shrink = value != "no";
     else
       throw std::invalid_argument("unknown argument " + name);
   }
@@ -106,7 +110,7 @@ int run(const Arguments& arguments, const char* program) {
     if (const auto mismatch = check(kernel, scenario, Depth::quick)) {
       std::cout << "seed " << arguments.seed << ", state " << state << ", packet "
                 << mismatch->packet << ": " << mismatch->text << std::endl;
-      show(shrink(kernel, scenario, *mismatch), arguments.keep, program);
+      if (arguments.shrink) show(shrink(kernel, scenario, *mismatch), arguments.keep, program);
       std::cout << "or, whole:  " << program << " --seed " << arguments.seed << " --state " << state
                 << "\n";
       return 1;
