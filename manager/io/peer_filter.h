@@ -16,7 +16,8 @@ namespace xlb {
 class PeerFilter {
  public:
   PeerFilter() = default;
-  // XLB_PEER_FILTER_WORDS words, which must outlive this; what they hold stays until clear().
+  // XLB_PEER_FILTER_WORDS words, which must outlive this; what they hold stays until
+  // clear_others().
   explicit PeerFilter(std::span<uint64_t> words) : words_(words) {}
 
   // A peer of one more, or of one fewer virtual server. To be told before the entry in xlb_peers is

@@ -57,8 +57,7 @@ ServiceDirectory::ServiceDirectory(std::span<PaddedWord> displacements,
       places_(places),
       taken_(services.size()),
       members_(displacements.size()) {
-  for (auto& place : places_)
-    place.value = 0;
+  std::vector<bool> numbered(places_.size());
   for (uint32_t place = 0; place < services_.size(); ++place) {
     const xlb_service entry = read(services_[place]);
     if (entry.key.family == 0) continue;
@@ -69,7 +68,11 @@ ServiceDirectory::ServiceDirectory(std::span<PaddedWord> displacements,
     taken_[place] = true;
     members_[xlb_service_bucket(hash_of(entry.key))].push_back(place);
     note_place(entry, place);
+    if (entry.key.protocol != 0 && entry.id < numbered.size()) numbered[entry.id] = true;
     ++size_;
+  }
+  for (size_t id = 0; id < places_.size(); ++id) {
+    if (!numbered[id]) places_[id].value = 0;
   }
 }
 
@@ -161,6 +164,10 @@ void ServiceDirectory::erase(const xlb_service_key& key) {
   if (entry.key.protocol != 0) places_[entry.id].value = 0;
   clear(*place);
   taken_[*place] = false;
+  // A copy that it left could be found again when its bucket moves once more.
+  for (const uint32_t left : left_) {
+    if (same(read(services_[left]).key, key)) clear(left);
+  }
   std::erase(members_[xlb_service_bucket(hash_of(key))], *place);
   --size_;
 }

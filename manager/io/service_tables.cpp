@@ -190,7 +190,7 @@ Result<void> ServiceTables::switch_slots(const ForwardedVirtualServer& desired, 
                                  .ipv6 = !desired.key.address.is_v4(),
                                  .any_port = desired.key.port == 0};
   if (desired.key.port == 0) settings_memory_[0].any_port = 1;
-  const bool written = directory_.put(value);
+  const bool written = put(value);
   // What is not in force, the old or the new, is given up.
   if (written) {
     std::swap(service.ring, ring);
@@ -226,8 +226,16 @@ Result<void> ServiceTables::describe_address(const IpAddress& address) {
     directory_.erase(entry.key);
     return {};
   }
-  if (!directory_.put(entry)) return fail("there is no place for its address among the others");
+  if (!put(entry)) return fail("there is no place for its address among the others");
   return {};
+}
+
+// Many moves leave many places behind. The search that found none of them free took longer than any
+// packet under way: they can be used.
+bool ServiceTables::put(const xlb_service& entry) {
+  if (directory_.put(entry)) return true;
+  directory_.reclaim();
+  return directory_.put(entry);
 }
 
 void ServiceTables::count_any_port() {

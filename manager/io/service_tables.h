@@ -108,6 +108,7 @@ class ServiceTables {
   void give_up(Region region);
   Result<void> switch_slots(const ForwardedVirtualServer& desired, Service& service, Region ring,
                             Region hash);
+  bool put(const xlb_service& entry);
   Result<void> describe_address(const IpAddress& address);
   void count_any_port();
   Result<void> add_peers(const ForwardedVirtualServer& desired, Service& service);

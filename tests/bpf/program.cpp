@@ -274,10 +274,8 @@ void Program::put_real_server(uint32_t index, const RealServerSpec& spec) {
 void Program::put_interface(uint32_t ifindex, const Mac& mac, uint32_t address) {
   InterfaceIdentity identity{{mac}, std::nullopt, std::nullopt};
   if (address != 0) {
-    uint32_t words[4]{};
-    encode_address(6, address, words);
     identity.address = IpAddress::from_v4(htonl(address));
-    identity.address6 = IpAddress::from_v6(words);
+    identity.address6 = IpAddress::from_v6(address6(0, address));
   }
   if (auto put = memory_->interfaces.put(ifindex, identity); !put)
     throw std::runtime_error(put.error().text);
@@ -396,8 +394,7 @@ std::optional<xlb_flow> Program::flow_of(const Packet& packet, uint32_t service_
 
 size_t Program::home_of(const Packet& packet, uint32_t service_id) {
   const uint32_t mask = skeleton_->rodata->xlb_flow_mask;
-  return size_t{xlb_bucket_hash(flow_key(packet, service_id), kSeed) & mask} *
-         XLB_FLOWS_PER_BUCKET;
+  return size_t{xlb_bucket_hash(flow_key(packet, service_id), kSeed) & mask} * XLB_FLOWS_PER_BUCKET;
 }
 
 size_t Program::client_places() const {
@@ -424,8 +421,7 @@ std::optional<xlb_client> Program::client_of(uint32_t address, uint32_t service_
 
 void Program::put_client(uint32_t address, const xlb_client& client, uint32_t service_id) {
   const uint64_t key = client_key(address, service_id);
-  const uint32_t bucket =
-      xlb_bucket_hash(key, kSeed) & skeleton_->rodata->xlb_client_mask;
+  const uint32_t bucket = xlb_bucket_hash(key, kSeed) & skeleton_->rodata->xlb_client_mask;
   xlb_client entry = client;
   entry.key = key;
   set_client(size_t{bucket} * XLB_PERSISTENCE_PER_BUCKET, entry);
