@@ -34,7 +34,7 @@ struct Link {
 struct InterfaceAddress {
   unsigned interface_index = 0;
   PrefixedAddress address;
-  bool secondary = false;  // another address of its subnet came first
+  bool secondary = false;  // another of its subnet came first; IPv6: temporary or deprecated
   bool global = true;      // scope global; 127.0.0.1 is not
 
   auto operator<=>(const InterfaceAddress&) const = default;

@@ -19,6 +19,9 @@ def add_ipv6(lab, clients=40):
     """Gives every host its IPv6 addresses and routes."""
     topology = lab.topology
     for namespace in (topology.n1, topology.n2, topology.router, topology.client):
+        # Nobody else has these addresses; until that were found out neighbours could not be asked for.
+        for interface in ("all", "default", "eth0", *(("eth1",) if namespace is topology.router else ())):
+            namespace.sysctl(f"net.ipv6.conf.{interface}.accept_dad", 0)
         namespace.sysctl("net.ipv6.conf.all.disable_ipv6", 0)
         namespace.sysctl("net.ipv6.conf.default.disable_ipv6", 0)
     for name, address in ADDRESSES6.items():
