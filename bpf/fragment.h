@@ -39,14 +39,25 @@ static __always_inline bool fragment_key(const struct packet *packet, struct xlb
 	return true;
 }
 
-static __always_inline void remember_first_fragment(const struct packet *packet, __u32 real_server,
-						    const __u32 family)
+static __always_inline void note_first_fragment(struct xdp_md *ctx, __u64 located,
+						__u32 real_server, const __u32 family)
 {
 	struct xlb_fragment fragment = {real_server, clock_s()};
 	struct xlb_fragment_key key = {};
+	struct packet packet;
 
-	if (fragment_key(packet, &key, family))
+	if (packet_open(ctx, located, &packet, family) && fragment_key(&packet, &key, family))
 		bpf_map_update_elem(&xlb_fragments, &key, &fragment, BPF_ANY);
+}
+
+/* Not static, so that the verifier checks it once; the answer says nothing. */
+__noinline int remember_first_fragment(struct xdp_md *ctx, __u64 located, __u32 real_server)
+{
+	if (LOCATED_FAMILY(located) == XLB_IPV6)
+		note_first_fragment(ctx, located, real_server, XLB_IPV6);
+	else
+		note_first_fragment(ctx, located, real_server, XLB_IPV4);
+	return 0;
 }
 
 /* The real server that the first fragment went to; 0: not seen, or long ago. */
@@ -119,7 +130,7 @@ static __always_inline enum xlb_verdict fragment_balance(struct xdp_md *ctx, __u
 		return XLB_PASS_NOT_OURS;
 	if (!addressed_to_interface(&packet, ctx->ingress_ifindex))
 		return XLB_PASS_OTHER_MAC;
-	if (!frame_holds(ctx, &packet, packet_ip_bytes(&packet, family)))
+	if (!ip_length_fits(ctx, &packet, 0, family))
 		return XLB_DROP_MALFORMED;
 	index = of_first_fragment(&packet, family);
 	real_server = bpf_map_lookup_elem(&xlb_real_servers, &index);

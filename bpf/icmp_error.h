@@ -80,7 +80,7 @@ static __always_inline enum xlb_verdict icmp_balance(struct xdp_md *ctx, __u64 l
 		return XLB_PASS_NOT_OURS;
 	if (!addressed_to_interface(&packet, ctx->ingress_ifindex))
 		return XLB_PASS_OTHER_MAC;
-	if (!frame_holds(ctx, &packet, packet_ip_bytes(&packet, family)))
+	if (!ip_length_fits(ctx, &packet, ICMP_BYTES, family))
 		return XLB_DROP_MALFORMED;
 	if (from_peer(&packet, service->id))
 		return deliver_for_peer(service);

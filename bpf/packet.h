@@ -114,6 +114,12 @@ static __always_inline __u64 locate_ipv4(const void *start, const void *end, __u
 	return LOCATED(network, network + ip->ihl * 4, ip->protocol, fragment, 0, XLB_IPV4);
 }
 
+static __always_inline bool is_extension_header(__u32 next)
+{
+	return next == NEXT_HOP_BY_HOP || next == NEXT_ROUTING || next == NEXT_DESTINATION ||
+	       next == NEXT_FRAGMENT || next == NEXT_AUTHENTICATION;
+}
+
 struct extension_header {
 	__u8 next;
 	__u8 length; /* its unit is the header's own business */
@@ -136,8 +142,7 @@ static __always_inline __u64 locate_ipv6(const void *start, const void *end, __u
 		const struct extension_header *header = start + (transport & 0x3fff);
 		__u32 bytes;
 
-		if (next != NEXT_HOP_BY_HOP && next != NEXT_ROUTING && next != NEXT_DESTINATION &&
-		    next != NEXT_FRAGMENT && next != NEXT_AUTHENTICATION)
+		if (!is_extension_header(next))
 			break;
 		if ((const void *)(header + 1) > end)
 			return 0;
@@ -262,6 +267,17 @@ static __always_inline bool frame_holds(struct xdp_md *ctx, const struct packet 
 	if (ip_bytes <= (__u64)(packet->end - packet->network))
 		return true;
 	return ip_bytes + (packet->network - packet->start) <= bpf_xdp_get_buff_len(ctx);
+}
+
+/* For packets whose transport header tells no length: it takes at least so many bytes. */
+static __always_inline bool ip_length_fits(struct xdp_md *ctx, const struct packet *packet,
+					   const __u32 least_transport_bytes, const __u32 family)
+{
+	__u32 ip_bytes = packet_ip_bytes(packet, family);
+	__u32 header_bytes = packet->transport - packet->network;
+
+	return header_bytes + least_transport_bytes <= ip_bytes &&
+	       frame_holds(ctx, packet, ip_bytes);
 }
 
 /* Do the lengths that the headers claim fit into each other and the frame? What follows the IP

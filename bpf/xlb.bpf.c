@@ -34,13 +34,16 @@ static __always_inline enum xlb_verdict balance(struct xdp_md *ctx, __u64 locate
 		return XLB_DROP_MALFORMED;
 	if (packet.protocol == IPPROTO_TCP && !tcp_flags_possible(packet.tcp_flags))
 		return XLB_DROP_FLAGS;
-	if (from_peer(&packet, service->id))
+	if (from_peer(&packet, service->id)) {
+		if (packet.fragment == FRAGMENT_FIRST && service->local_real_server)
+			remember_first_fragment(ctx, located, service->local_real_server);
 		return deliver_for_peer(service);
+	}
 
 	selection = select_real_server(&packet, service, &connection, family);
 	if (packet.fragment == FRAGMENT_FIRST) {
 		connection.client_port = 0;
-		remember_first_fragment(&packet, selection.index, family);
+		remember_first_fragment(ctx, located, selection.index);
 	}
 	return forward_or_pass(ctx, located, &packet, service, &selection, connection.client_port,
 			       FORWARD_MAY_ANSWER, family);
@@ -62,8 +65,11 @@ static __always_inline enum xlb_verdict decide(struct xdp_md *ctx)
 			       ? icmp_error_v4(ctx, located)
 			       : XLB_PASS_NOT_OURS;
 	case XLB_IPV6:
+		/* A later fragment may not tell the transport, only what stood before it. */
 		if (fragment == FRAGMENT_LATER)
-			return later_fragment_v6(ctx, located);
+			return balanced || is_extension_header(protocol)
+				       ? later_fragment_v6(ctx, located)
+				       : XLB_PASS_NOT_OURS;
 		if (balanced)
 			return balance(ctx, located, XLB_IPV6);
 		return protocol == IPPROTO_ICMPV6 && fragment == FRAGMENT_NONE
