@@ -38,7 +38,7 @@ Endpoint target_of(const ServiceKey& service, const ForwardedRealServer& server,
   return server.endpoint;
 }
 bool is_loopback(const IpAddress& address) {
-  return address.is_v4() && address.bytes()[0] == 127;
+  return address.is_v4() ? address.bytes()[0] == 127 : address == *IpAddress::parse("::1");
 }
 std::string unserved_counter(const ServiceKey& service) {
   return "unserved/" + name_of_service(service);
@@ -54,8 +54,13 @@ class Service {
       : service_(service), vips_on_loopback_(vips_on_loopback) {
     for (const auto& item : service.real_servers) {
       const bool better = local_ == nullptr || (!accepts(*local_) && accepts(item));
-      if (item.local && better) local_ = &item;
+      if (item.local && better && translatable(item)) local_ = &item;
     }
+  }
+
+  // Nothing leads from one family to the other.
+  [[nodiscard]] bool translatable(const ForwardedRealServer& server) const {
+    return server.endpoint.address.family() == service_.key.address.family();
   }
 
   [[nodiscard]] std::string arriving_chain() const {
@@ -90,6 +95,7 @@ class Service {
     result.chains[balance_chain()].rules = balance_rules();
     result.counters.insert(unserved_counter(service_.key));
     for (const auto& server : service_.real_servers) {
+      if (!translatable(server)) continue;
       result.chains[server_chain(server)].rules = server_rules(server);
       result.chains[count_chain(server)].rules = count_rules(server);
       result.counters.insert(connection_counter(service_.key, server.endpoint));
@@ -101,8 +107,23 @@ class Service {
   }
 
  private:
-  static bool accepts(const ForwardedRealServer& server) {
-    return server.forwardable == Forwardable::yes && server.weight > 0;
+  [[nodiscard]] bool accepts(const ForwardedRealServer& server) const {
+    return server.forwardable == Forwardable::yes && server.weight > 0 && translatable(server);
+  }
+
+  // The client, or as much of its address as persistence goes by.
+  [[nodiscard]] std::string client() const {
+    if (service_.persistence_prefix >= 32) return "ip saddr";
+    const IpAddress mask = IpAddress::v4(255, 255, 255, 255).masked(service_.persistence_prefix);
+    return fmt::format("ip saddr & {}", mask);
+  }
+
+  // The number of a slot: round robin, or the same for every connection of a client.
+  [[nodiscard]] std::string slot(size_t slots) const {
+    const std::string_view kind = stands_for(service_.scheduler);
+    if (kind == "rr" || kind == "wrr") return fmt::format("numgen inc mod {}", slots);
+    return fmt::format("jhash ip saddr{} mod {} seed 0x786c62",
+                       service_.hash_port ? " . th sport" : "", slots);
   }
 
   [[nodiscard]] Endpoint target_of(const ForwardedRealServer& server) const {
@@ -134,18 +155,19 @@ class Service {
     for (const auto& server : service_.real_servers) {
       weights.push_back(accepts(server) ? server.weight : 0);
       if (!service_.persistence_timeout || !accepts(server)) continue;
-      fmt::format_to(out, "ip saddr @{} goto {}\n", client_set(service_.key, server.endpoint),
+      fmt::format_to(out, "{} @{} goto {}\n", client(), client_set(service_.key, server.endpoint),
                      server_chain(server));
     }
-    const std::vector<uint32_t> slots =
-        service_.scheduler == Scheduler::wrr ? weighted_round_robin(weights) : round_robin(weights);
+    const std::vector<uint32_t> slots = stands_for(service_.scheduler) == "rr"
+                                            ? round_robin(weights)
+                                            : weighted_round_robin(weights);
     if (slots.empty()) {
       fmt::format_to(out, "counter name {}\n", unserved_counter(service_.key));
       if (local_ != nullptr) rules += translation(*local_) + "\n";
     } else if (slots.size() == 1) {
       fmt::format_to(out, "goto {}\n", server_chain(service_.real_servers[slots.front()]));
     } else {
-      fmt::format_to(out, "numgen inc mod {} vmap {{ ", slots.size());
+      fmt::format_to(out, "{} vmap {{ ", slot(slots.size()));
       for (size_t i = 0; i < slots.size(); ++i) {
         fmt::format_to(out, "{}{} : goto {}", i == 0 ? "" : ", ", i,
                        server_chain(service_.real_servers[slots[i]]));
@@ -156,9 +178,8 @@ class Service {
   }
 
   [[nodiscard]] std::string remember(const ForwardedRealServer& server) const {
-    return fmt::format("update @{} {{ ip saddr timeout {}s }}",
-                       client_set(service_.key, server.endpoint),
-                       service_.persistence_timeout->count());
+    return fmt::format("update @{} {{ {} timeout {}s }}", client_set(service_.key, server.endpoint),
+                       client(), service_.persistence_timeout->count());
   }
 
   [[nodiscard]] std::string server_rules(const ForwardedRealServer& server) const {
@@ -175,7 +196,7 @@ class Service {
     if (server.local && !service_.peers.empty()) rules += from_peer() + "return\n";
     rules += fmt::format("counter name {}\n", packet_counter(service_.key, server.endpoint));
     if (service_.persistence_timeout && accepts(server)) {
-      rules += fmt::format("ip saddr @{} {}\n", client_set(service_.key, server.endpoint),
+      rules += fmt::format("{} @{} {}\n", client(), client_set(service_.key, server.endpoint),
                            remember(server));
     }
     return rules;
@@ -226,11 +247,32 @@ void add_packet_chains(const Elements& counting, const std::string& redirected,
 
 }  // namespace
 
+std::string_view stands_for(Scheduler scheduler) {
+  switch (scheduler) {
+    case Scheduler::rr:
+    case Scheduler::lc:
+      return "rr";
+    case Scheduler::wrr:
+    case Scheduler::wlc:
+    case Scheduler::sed:
+    case Scheduler::nq:
+      return "wrr";
+    case Scheduler::sh:
+    case Scheduler::mh:
+    case Scheduler::dh:
+      break;
+  }
+  return "a hash of the client's address";
+}
+
 std::string_view word_of(Protocol protocol) {
   return protocol == Protocol::tcp ? "tcp" : "udp";
 }
 
 std::string translation_to(const Endpoint& target) {
+  if (target.port == 0) {
+    return is_loopback(target.address) ? "redirect" : fmt::format("dnat to {}", target.address);
+  }
   return is_loopback(target.address) ? fmt::format("redirect to :{}", target.port)
                                      : fmt::format("dnat to {}", target);
 }
@@ -248,13 +290,14 @@ void render_balancing(const NatState& state, NatChain& prerouting, NatChain& out
   Elements elsewhere;
   Elements vips;
   for (const auto& forwarded : state.balanced->virtual_servers) {
-    if (!forwarded.key.address.is_v4()) continue;
+    if (!is_balanced_by_nat(forwarded.key)) continue;
     const Service service(forwarded, state.vips_on_loopback);
     service.render(result);
     arriving[element_of(forwarded.key)] = service.arriving_chain();
     own_processes[element_of(forwarded.key)] = service.balance_chain();
     vips[forwarded.key.address.to_string()];
     for (const auto& server : forwarded.real_servers) {
+      if (!service.translatable(server)) continue;
       counting.try_emplace(service.translated(server), service.count_chain(server));
       if (is_loopback(server.endpoint.address)) redirected += service.count_redirected(server);
       if (!server.local) elsewhere[service.translated(server)];

@@ -1,6 +1,6 @@
-// What the nftables table `ip xlb` should hold: delivery to this host's own real servers, and,
-// where XDP does not run, the balancing of whole virtual servers. Pure: desired state in, rules
-// out; every rule is limited to that one table.
+// What the nftables tables `ip xlb` and `ip6 xlb` should hold: delivery to this host's own real
+// servers, and, where XDP does not run, the balancing of whole virtual servers of IPv4. Pure:
+// desired state in, rules out; every rule is limited to those tables.
 //
 // The way of a new connection (nat chains see its first packet alone, connection tracking
 // translates the rest):
@@ -43,9 +43,16 @@ struct NatState {
   bool operator==(const NatState&) const = default;
 };
 
-// Equal services in any order give equal rules; services that are not IPv4 are left out. Without
-// anything to do there is no chain: a table would have every packet tracked.
-NatRuleset render(const NatState& state);
+// The part of one family: IPv4's in table `ip xlb`, IPv6's in `ip6 xlb`. Equal services in any
+// order give equal rules. Without anything to do there is no chain: a table would have every packet
+// tracked.
+NatRuleset render(const NatState& state, AddressFamily family = AddressFamily::ipv4);
+
+// Balanced here: IPv4 on one port. A host that forwards IPv6 heeds no router's advertisements any
+// more, so IPv6 would cost its own routes.
+[[nodiscard]] bool is_balanced_by_nat(const ServiceKey& service);
+// What a balanced table does otherwise than configured, in words for the user.
+std::vector<std::string> limits_of_nat(const ForwardingTable& balanced);
 
 // Where a client's packet is addressed to after translation. A loopback address means: to whatever
 // address of this host it came in by.

@@ -20,20 +20,23 @@ bool differs(const NatRuleset& present, const std::string& name, const NatChain&
 void add_objects(std::string& text, const NatRuleset& present, const NatRuleset& desired) {
   auto out = std::back_inserter(text);
   for (const std::string& name : desired.counters) {
-    if (!present.counters.contains(name)) fmt::format_to(out, "add counter ip xlb {}\n", name);
+    if (!present.counters.contains(name))
+      fmt::format_to(out, "add counter {} xlb {}\n", desired.family, name);
   }
   for (const auto& [name, keeps] : desired.client_sets) {
     if (present.client_sets.contains(name)) continue;
-    fmt::format_to(out, "add set ip xlb {} {{ type ipv4_addr; size {}; flags dynamic,timeout; }}\n",
-                   name, kMostClients);
+    fmt::format_to(out, "add set {} xlb {} {{ type {}; size {}; flags dynamic,timeout; }}\n",
+                   desired.family, name, desired.family == "ip" ? "ipv4_addr" : "ipv6_addr",
+                   kMostClients);
   }
 }
 
-void add_rules(std::string& text, const std::string& chain, std::string_view rules) {
+void add_rules(std::string& text, std::string_view family, const std::string& chain,
+               std::string_view rules) {
   while (!rules.empty()) {
     const std::string_view rule = rules.substr(0, rules.find('\n'));
     rules.remove_prefix(std::min(rules.size(), rule.size() + 1));
-    fmt::format_to(std::back_inserter(text), "add rule ip xlb {} {}\n", chain, rule);
+    fmt::format_to(std::back_inserter(text), "add rule {} xlb {} {}\n", family, chain, rule);
   }
 }
 
@@ -45,25 +48,28 @@ std::string transaction(const NatRuleset& present, const NatRuleset& desired) {
   add_objects(text, present, desired);
   for (const auto& [name, chain] : desired.chains) {
     if (!differs(present, name, chain)) continue;
-    fmt::format_to(out, "add chain ip xlb {}{}{}\n", name, chain.hook.empty() ? "" : " ",
-                   chain.hook);
+    fmt::format_to(out, "add chain {} xlb {}{}{}\n", desired.family, name,
+                   chain.hook.empty() ? "" : " ", chain.hook);
   }
   for (const auto& [name, chain] : desired.chains) {
-    if (differs(present, name, chain)) fmt::format_to(out, "flush chain ip xlb {}\n", name);
+    if (differs(present, name, chain))
+      fmt::format_to(out, "flush chain {} xlb {}\n", desired.family, name);
   }
   // What is no longer wanted must not go on; it is deleted later.
   for (const auto& [name, chain] : present.chains) {
-    if (!desired.chains.contains(name)) fmt::format_to(out, "flush chain ip xlb {}\n", name);
+    if (!desired.chains.contains(name))
+      fmt::format_to(out, "flush chain {} xlb {}\n", desired.family, name);
   }
   for (const auto& [name, chain] : desired.chains) {
-    if (differs(present, name, chain)) add_rules(text, name, chain.rules);
+    if (differs(present, name, chain)) add_rules(text, desired.family, name, chain.rules);
   }
   for (const auto& [name, keeps] : desired.client_sets) {
     const auto before = present.client_sets.find(name);
     const bool empty_already = before != present.client_sets.end() && !before->second;
-    if (!keeps && !empty_already) fmt::format_to(out, "flush set ip xlb {}\n", name);
+    if (!keeps && !empty_already)
+      fmt::format_to(out, "flush set {} xlb {}\n", desired.family, name);
   }
-  return text.empty() ? text : "add table ip xlb\n" + text;
+  return text.empty() ? text : fmt::format("add table {} xlb\n", desired.family) + text;
 }
 
 std::string deletion(const NatNames& present, const NatRuleset& desired) {
@@ -73,15 +79,17 @@ std::string deletion(const NatNames& present, const NatRuleset& desired) {
   for (const char* command : {"flush", "delete"}) {
     for (const std::string& name : present.chains) {
       if (!desired.chains.contains(name)) {
-        fmt::format_to(out, "{} chain ip xlb {}\n", command, name);
+        fmt::format_to(out, "{} chain {} xlb {}\n", command, desired.family, name);
       }
     }
   }
   for (const std::string& name : present.sets) {
-    if (!desired.client_sets.contains(name)) fmt::format_to(out, "delete set ip xlb {}\n", name);
+    if (!desired.client_sets.contains(name))
+      fmt::format_to(out, "delete set {} xlb {}\n", desired.family, name);
   }
   for (const std::string& name : present.counters) {
-    if (!desired.counters.contains(name)) fmt::format_to(out, "delete counter ip xlb {}\n", name);
+    if (!desired.counters.contains(name))
+      fmt::format_to(out, "delete counter {} xlb {}\n", desired.family, name);
   }
   return text;
 }

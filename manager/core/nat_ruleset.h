@@ -1,5 +1,5 @@
-// A desired content of the nftables table `ip xlb` as a value, and the commands that lead from one
-// content to another. It knows nft's syntax for objects, not what the rules mean.
+// A desired content of the nftables table `ip xlb`, or `ip6 xlb`, as a value, and the commands that
+// lead from one content to another. It knows nft's syntax for objects, not what the rules mean.
 //
 // Chains are refilled one by one and only where they differ, so a change costs what it changes;
 // nothing is deleted in the transaction that changes the rules. Deleting the table would reset the
@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace xlb {
 
@@ -20,6 +21,7 @@ struct NatChain {
 };
 
 struct NatRuleset {
+  std::string_view family = "ip";  // or "ip6"
   std::map<std::string, NatChain> chains;
   std::map<std::string, bool> client_sets;  // false: must hold nobody
   std::set<std::string> counters;

@@ -162,7 +162,7 @@ struct std::hash<xlb::IpAddress> {
 template <>
 struct std::hash<xlb::ServiceKey> {
   size_t operator()(const xlb::ServiceKey& value) const noexcept {
-    return std::hash<xlb::IpAddress>{}(value.address) * 31 + value.port * 2U +
+    return std::hash<xlb::IpAddress>{}(value.address) * 31 + size_t{2} * value.port +
            (value.protocol == xlb::Protocol::tcp ? 1 : 0);
   }
 };

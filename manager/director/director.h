@@ -143,6 +143,7 @@ class Director {
   [[nodiscard]] Dataplane* balancer() const;
   void fall_back(const std::string& reason);
   Result<void> apply_fallback(const ForwardingTable& desired);
+  void say_limits(std::vector<std::string> limits);
   void take_xdp_away();
   static SysctlRecord forwarding_record(const RunDirectory& directory);
   static Result<void> restore_forwarding(const RunDirectory& directory);
@@ -183,6 +184,7 @@ class Director {
   std::unique_ptr<NatWorker> nat_;
   std::unique_ptr<NatDataplane> fallback_;  // balances instead of XDP
   std::string fallback_reason_;
+  std::vector<std::string> fallback_limits_;  // what it does otherwise than configured
   bool xdp_taken_away_ = false;  // in fallback
   std::optional<LoopbackDelivery> loopback_;
   std::optional<NftMonitor> nft_monitor_;

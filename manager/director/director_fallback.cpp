@@ -4,7 +4,9 @@
 // other.
 //
 // The nat table takes over before XDP is taken away, so that frames find one or the other.
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "base/log.h"
 #include "director/director.h"
@@ -15,7 +17,7 @@ namespace {
 const std::string kForwarding = "net/ipv4/ip_forward";
 
 void masquerade(Status::RealServer& real_server) {
-  if (real_server.forward == "Route") real_server.forward = "Masq";
+  if (real_server.forward != "Local") real_server.forward = "Masq";
 }
 
 }  // namespace
@@ -46,7 +48,17 @@ void Director::fall_back(const std::string& reason) {
 Result<void> Director::apply_fallback(const ForwardingTable& desired) {
   auto forwarding = forwarding_record(*run_directory_).set(kForwarding, 1);
   if (!forwarding) return forwarding.error().context("cannot balance by translation");
+  say_limits(limits_of_nat(desired));
   return fallback_->apply(desired);
+}
+
+void Director::say_limits(std::vector<std::string> limits) {
+  for (const std::string& limit : limits) {
+    const bool known = std::find(fallback_limits_.begin(), fallback_limits_.end(), limit) !=
+                       fallback_limits_.end();
+    if (!known) log::warning("{}", limit);
+  }
+  fallback_limits_ = std::move(limits);
 }
 
 void Director::take_xdp_away() {
@@ -76,6 +88,7 @@ void Director::describe_fallback(Status& status) const {
       masquerade(real_server);
     if (service.sorry_server) masquerade(*service.sorry_server);
   }
+  status.warnings.insert(status.warnings.end(), fallback_limits_.begin(), fallback_limits_.end());
   if (!fallback_->trouble().empty()) status.warnings.push_back(fallback_->trouble());
 }
 

@@ -37,11 +37,12 @@ Result<std::vector<std::string>> LoopbackDelivery::apply(std::span<const LocalSe
   std::set<IpAddress> wanted;
   for (const LocalService& local : services) {
     // A host whose own address is the VIP has it already.
-    if (local.service.address.is_v4() && local.service.address != local.own.address) {
-      wanted.insert(local.service.address);
-    }
+    if (local.service.address != local.own.address) wanted.insert(local.service.address);
   }
-  if (wanted.empty()) interfaces = {};
+  // Neighbour discovery answers for an interface's own addresses alone; ARP must be told so.
+  const bool any_v4 = std::any_of(wanted.begin(), wanted.end(),
+                                  [](const IpAddress& address) { return address.is_v4(); });
+  if (!any_v4) interfaces = {};
   std::vector<std::string> repaired;
   // Quiet first and loud last: no moment in which the host answers for an address of its loopback
   // interface.
@@ -85,7 +86,7 @@ Result<void> LoopbackDelivery::quieten(const std::string& interface,
 
 Result<void> LoopbackDelivery::put(unsigned loopback, const IpAddress& address,
                                    std::vector<std::string>& repaired) {
-  const PrefixedAddress host_address{address, 32};
+  const PrefixedAddress host_address{address, static_cast<uint8_t>(8 * address.size())};
   const auto& present = netlink_.addresses();
   const bool there = std::any_of(present.begin(), present.end(), [&](const auto& entry) {
     return entry.interface_index == loopback && entry.address == host_address;

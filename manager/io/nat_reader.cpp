@@ -61,13 +61,14 @@ Result<void> finish(int socket, std::vector<std::byte>& buffer, int message,
 
 }  // namespace
 
-Result<NatReader> NatReader::open() {
+Result<NatReader> NatReader::open(AddressFamily family) {
   auto socket = netfilter::open_socket();
   if (!socket) return socket.error();
-  return NatReader(std::move(*socket));
+  return NatReader(std::move(*socket), family);
 }
 
-NatReader::NatReader(UniqueFd socket) : socket_(std::move(socket)), buffer_(kBufferBytes) {}
+NatReader::NatReader(UniqueFd socket, AddressFamily family)
+    : socket_(std::move(socket)), family_(family), buffer_(kBufferBytes) {}
 
 // A dump that was given up on, or failed half way, goes with its socket.
 Result<void> NatReader::reopen() {
@@ -79,7 +80,7 @@ Result<void> NatReader::reopen() {
 
 Result<void> NatReader::dump(int message, uint16_t table_attribute, int answer,
                              const std::function<void(Bytes)>& visit) {
-  Request request(NFNL_SUBSYS_NFTABLES, message, NLM_F_DUMP, ++sequence_);
+  Request request(NFNL_SUBSYS_NFTABLES, message, NLM_F_DUMP, ++sequence_, family_);
   request.add_text(table_attribute, kTable);
   if (!request.send(socket_.get())) return fail_errno(errno, "cannot ask nftables");
   return finish(socket_.get(), buffer_, answer, visit);
@@ -122,7 +123,7 @@ Result<NatReading> NatReader::read(const std::set<std::string>& client_sets,
 }
 
 Result<void> NatReader::read_counters(NatReading& reading) {
-  Request request(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETOBJ, NLM_F_DUMP, ++sequence_);
+  Request request(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETOBJ, NLM_F_DUMP, ++sequence_, family_);
   request.add_text(NFTA_OBJ_TABLE, kTable);
   request.add<uint32_t>(NFTA_OBJ_TYPE, htobe32(NFT_OBJECT_COUNTER));
   if (!request.send(socket_.get())) return fail_errno(errno, "cannot ask nftables for counters");
@@ -131,7 +132,7 @@ Result<void> NatReader::read_counters(NatReading& reading) {
 }
 
 Result<void> NatReader::read_clients(const std::string& set, NatReading& reading) {
-  Request request(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETSETELEM, NLM_F_DUMP, ++sequence_);
+  Request request(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETSETELEM, NLM_F_DUMP, ++sequence_, family_);
   request.add_text(NFTA_SET_ELEM_LIST_TABLE, kTable);
   request.add_text(NFTA_SET_ELEM_LIST_SET, set);
   if (!request.send(socket_.get())) return fail_errno(errno, "cannot ask nftables for a set");

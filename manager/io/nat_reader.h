@@ -1,5 +1,5 @@
-// Reads what the nftables table `ip xlb` holds, counted and remembers, straight from nf_tables:
-// libnftables would list ten thousand sets in many seconds.
+// Reads what the nftables table `ip xlb`, or `ip6 xlb`, holds, counted and remembers, straight from
+// nf_tables: libnftables would list ten thousand sets in many seconds.
 #pragma once
 
 #include <chrono>
@@ -35,7 +35,7 @@ struct NatReading {
 
 class NatReader {
  public:
-  static Result<NatReader> open();
+  static Result<NatReader> open(AddressFamily family = AddressFamily::ipv4);
 
   // What the table holds; nothing when there is no table.
   Result<NatNames> names();
@@ -45,7 +45,7 @@ class NatReader {
                           const std::function<bool()>& give_up);
 
  private:
-  explicit NatReader(UniqueFd socket);
+  NatReader(UniqueFd socket, AddressFamily family);
   Result<void> reopen();
   Result<void> dump(int message, uint16_t table_attribute, int answer,
                     const std::function<void(std::span<const std::byte>)>& visit);
@@ -53,6 +53,7 @@ class NatReader {
   Result<void> read_clients(const std::string& set, NatReading& reading);
 
   UniqueFd socket_;
+  AddressFamily family_;
   uint32_t sequence_ = 0;
   std::vector<std::byte> buffer_;
 };

@@ -1,129 +1,37 @@
 #include "io/nat_table.h"
 
-#include <linux/netlink.h>
-#include <nftables/libnftables.h>
-#include <sys/socket.h>
-
 #include <utility>
 
-#include "base/unique_fd.h"
-#include "io/nat_reader.h"
-
 namespace xlb {
-namespace {
-
-// Deletes the table whether or not it is there.
-constexpr std::string_view kDelete = "add table ip xlb\ndelete table ip xlb\n";
-
-// libnftables' complaint without the quoted commands and underlining around it:
-// "<cmdline>:5:1-9: Error: Could not process rule: No such file or directory\nadd rule ...\n^^^^".
-std::string causes_in(std::string_view complaint) {
-  constexpr std::string_view kMark = "Error: ";
-  std::string causes;
-  for (size_t at = 0; (at = complaint.find(kMark, at)) != std::string_view::npos;) {
-    at += kMark.size();
-    const std::string_view cause = complaint.substr(at, complaint.find('\n', at) - at);
-    if (causes.find(cause) != std::string::npos) continue;  // one cause often fails every rule
-    if (!causes.empty()) causes += "; ";
-    causes += cause;
-  }
-  if (causes.empty()) causes = complaint.empty() ? "libnftables gives no reason" : complaint;
-  return causes;
-}
-
-}  // namespace
 
 Result<std::unique_ptr<NatTable>> NatTable::open() {
-  // libnftables ends the process when it cannot have this socket; see first whether it can.
-  const UniqueFd probe(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
-  if (!probe.valid()) return fail_errno(errno, "cannot reach nftables");
-  nft_ctx* context = nft_ctx_new(NFT_CTX_DEFAULT);
-  if (context == nullptr) return fail_errno(ENOMEM, "cannot use libnftables");
-  std::unique_ptr<NatTable> result(new NatTable(context));
-  if (nft_ctx_buffer_output(context) != 0 || nft_ctx_buffer_error(context) != 0) {
-    return fail_errno(ENOMEM, "cannot buffer libnftables' messages");
-  }
+  auto four = NatFamilyTable::open(AddressFamily::ipv4);
+  if (!four) return four.error();
+  auto six = NatFamilyTable::open(AddressFamily::ipv6);
+  if (!six) return six.error();
+  std::unique_ptr<NatTable> result(new NatTable());
+  result->four_ = std::move(*four);
+  result->six_ = std::move(*six);
   return result;
 }
 
-NatTable::NatTable(nft_ctx* context) : context_(context) {}
-NatTable::~NatTable() {
-  nft_ctx_free(context_);
-}
-
+// What is wrong with one of them does not keep the other from its state.
 Result<void> NatTable::apply(const NatState& state) {
-  return apply(render(state));
-}
-
-Result<void> NatTable::apply(NatRuleset desired) {
-  list_names();
-  if (desired == NatRuleset{}) return remove_if_present();
-  const NatRuleset before = std::exchange(applied_, {});
-  const std::string change = transaction(before, desired);
-  auto done = change.empty() ? Result<void>() : run(change, "change");
-  // Somebody else may have changed what was applied.
-  if (!done && before != NatRuleset{}) done = run(transaction({}, desired), "change");
-  // A table that another version or hand made may have these chains on other hooks.
-  if (!done && run(std::string(kDelete) + transaction({}, desired), "replace").ok()) done = {};
-  if (!done) {
-    listed_ = false;
-    return done;
-  }
-  present_.chains.merge(names_of(desired).chains);
-  present_.sets.merge(names_of(desired).sets);
-  present_.counters.merge(names_of(desired).counters);
-  applied_ = std::move(desired);
-  delete_unwanted();
-  return {};
-}
-
-// Nothing leads there any more, so a failure harms nobody; the next change tries again.
-void NatTable::delete_unwanted() {
-  const std::string commands = deletion(present_, applied_);
-  if (commands.empty()) return;
-  listed_ = run(commands, "tidy").ok();
-  if (listed_) present_ = names_of(applied_);
+  const auto four = four_->apply(state);
+  const auto six = six_->apply(state);
+  return four ? six : four;
 }
 
 Result<void> NatTable::reassert() {
-  if (applied_ == NatRuleset{}) return {};
-  listed_ = false;
-  return apply(std::exchange(applied_, {}));
-}
-
-Result<void> NatTable::remove_if_present() {
-  if (listed_ && present_.chains.empty()) return {};
-  return remove();
+  const auto four = four_->reassert();
+  const auto six = six_->reassert();
+  return four ? six : four;
 }
 
 Result<void> NatTable::remove() {
-  applied_ = {};
-  listed_ = false;
-  return run(std::string(kDelete), "delete");
-}
-
-void NatTable::list_names() {
-  if (listed_) return;
-  auto reader = NatReader::open();
-  auto names = reader ? reader->names() : reader.error();
-  listed_ = names.ok();
-  // Only what is not wanted any more would be left behind.
-  present_ = names ? std::move(*names) : NatNames{};
-}
-
-bool NatTable::balances() {
-  list_names();
-  return present_.chains.contains("received");
-}
-
-std::set<std::string> NatTable::client_sets() const {
-  return names_of(applied_).sets;
-}
-
-Result<void> NatTable::run(const std::string& commands, std::string_view verb) {
-  if (nft_run_cmd_from_buffer(context_, commands.c_str()) == 0) return {};
-  return fail("cannot {} nftables table ip xlb: {}", verb,
-              causes_in(nft_ctx_get_error_buffer(context_)));
+  const auto four = four_->remove();
+  const auto six = six_->remove();
+  return four ? six : four;
 }
 
 }  // namespace xlb

@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "core/types.h"
 
 namespace xlb::netfilter {
 
@@ -24,7 +25,8 @@ Result<UniqueFd> open_socket();
 // A request under construction: header and family, then attributes. What does not fit is not sent.
 class Request {
  public:
-  Request(int subsystem, int message, int flags, uint32_t sequence);
+  Request(int subsystem, int message, int flags, uint32_t sequence,
+          AddressFamily family = AddressFamily::ipv4);
 
   template <typename Value>
   void add(uint16_t type, const Value& value) {

@@ -91,7 +91,8 @@ std::string NftTransactions::take(Bytes datagram) {
     if (told->message == NFT_MSG_NEWGEN) {  // the end of a transaction
       const std::string_view name = text_attribute(told->attributes, NFTA_GEN_PROC_NAME);
       if (std::exchange(touched_, false) && name != own_name_) who = name.empty() ? "?" : name;
-    } else if (is_structural(told->message) && told->family == NFPROTO_IPV4) {
+    } else if (is_structural(told->message) &&
+               (told->family == NFPROTO_IPV4 || told->family == NFPROTO_IPV6)) {
       // The table's name is the first attribute of every kind of object.
       static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1 &&
                     NFTA_SET_TABLE == 1 && NFTA_OBJ_TABLE == 1);

@@ -1,4 +1,4 @@
-// Tells when somebody else changes the nftables table `ip xlb`, from nf_tables' own notifications
+// Tells when somebody else changes the nftables table `ip xlb` or `ip6 xlb`, from nf_tables' own notifications
 // (the kernel names the process behind each transaction). It knows nothing of what the table should
 // hold.
 //

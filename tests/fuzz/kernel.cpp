@@ -48,7 +48,11 @@ class Mapped {
   Mapped& operator=(const Mapped&) = delete;
 
   T& operator[](size_t i) { return *reinterpret_cast<T*>(memory_ + i * kStride); }
-  [[nodiscard]] size_t size() const { return count_; }
+  template <typename U = T>
+  [[nodiscard]] std::span<U> span() const {
+    static_assert(sizeof(T) == kStride && sizeof(T) % sizeof(U) == 0);
+    return {reinterpret_cast<U*>(memory_), count_ * (sizeof(T) / sizeof(U))};
+  }
   void clear() { std::memset(memory_, 0, count_ * kStride); }
 
   // Arrays of the same bytes: a bucket's entries may come one by one.
@@ -331,6 +335,29 @@ Outcome Kernel::run(const Bytes& frame) {
     fail("cannot run a frame of " + std::to_string(frame.size()) + " bytes");
   return {options.retval,
           Bytes(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(options.data_size_out))};
+}
+
+void Kernel::repeat(const Bytes& frame, uint32_t times) const {
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
+              .data_size_in = static_cast<uint32_t>(frame.size()),
+              .repeat = static_cast<int>(times));
+  if (bpf_prog_test_run_opts(program_, &options) != 0) fail("cannot repeat a frame");
+}
+
+std::span<xlb_flow> Kernel::flows() {
+  return arrays_->flows.span<xlb_flow>();
+}
+
+std::span<xlb_client> Kernel::clients() {
+  return arrays_->clients.span<xlb_client>();
+}
+
+std::span<xlb_load> Kernel::loads() {
+  return arrays_->loads.span();
+}
+
+std::span<xlb_scheduler> Kernel::schedulers() {
+  return arrays_->schedulers.span();
 }
 
 void Kernel::read(Tables& tables) {

@@ -34,6 +34,14 @@ class Kernel {
 
   void write(const Tables& tables);
   Outcome run(const Bytes& frame);
+  // As often as told, in the kernel, without a look at the frame: for packets that are not changed.
+  // Several threads may. More than once makes the kernel patch its code, some milliseconds.
+  void repeat(const Bytes& frame, uint32_t times) const;
+  // Memory shared with the program.
+  [[nodiscard]] std::span<xlb_flow> flows();
+  [[nodiscard]] std::span<xlb_client> clients();
+  [[nodiscard]] std::span<xlb_load> loads();
+  [[nodiscard]] std::span<xlb_scheduler> schedulers();
   // The tables as they are now, except for what the program never changes.
   void read(Tables& tables);
 

@@ -201,5 +201,83 @@ TEST_CASE("nat rules: with the VIP on the loopback interface nothing is translat
                   "count/tcp/10.10.0.3/80/10.10.0.1/80") != std::string::npos);
 }
 
+TEST_CASE("nat rules: schedulers that count are balanced in turns, those that hash by the client") {
+  const auto chosen_by = [](Scheduler scheduler, bool hash_port = false) {
+    ForwardedVirtualServer service = pair();
+    service.real_servers[0].weight = 2;
+    service.scheduler = scheduler;
+    service.hash_port = hash_port;
+    const std::string text = rules(balanced(service), "balance/tcp/10.10.0.3/80");
+    return text.substr(0, text.find(" vmap"));
+  };
+  for (const auto scheduler : {Scheduler::rr, Scheduler::lc})
+    CHECK(chosen_by(scheduler) == "numgen inc mod 2");
+  for (const auto scheduler : {Scheduler::wrr, Scheduler::wlc, Scheduler::sed, Scheduler::nq})
+    CHECK(chosen_by(scheduler) == "numgen inc mod 3");
+  for (const auto scheduler : {Scheduler::sh, Scheduler::mh, Scheduler::dh})
+    CHECK(chosen_by(scheduler) == "jhash ip saddr mod 3 seed 0x786c62");
+  CHECK(chosen_by(Scheduler::sh, true) == "jhash ip saddr . th sport mod 3 seed 0x786c62");
+}
+
+TEST_CASE("nat rules: clients of one network are remembered together") {
+  ForwardedVirtualServer service = pair();
+  service.persistence_timeout = std::chrono::seconds(60);
+  service.persistence_prefix = 20;
+  const NatRuleset ruleset = balanced(service);
+  CHECK(rules(ruleset, "balance/tcp/10.10.0.3/80")
+            .starts_with("ip saddr & 255.255.240.0 @clients/tcp/10.10.0.3/80/10.10.0.1/80 goto "));
+  CHECK(rules(ruleset, "server/tcp/10.10.0.3/80/10.10.0.1/80")
+            .starts_with("update @clients/tcp/10.10.0.3/80/10.10.0.1/80 { ip saddr & 255.255.240.0 "
+                         "timeout 60s }\n"));
+}
+
+TEST_CASE("nat rules: IPv6 has a table of its own, for local delivery alone") {
+  const ServiceKey six = {*IpAddress::parse("2001:db8::3"), 80, Protocol::tcp};
+  NatState state = with_local(
+      {{{kVip, 80, Protocol::tcp}, {kOwn, 80}}, {six, {*IpAddress::parse("2001:db8::1"), 80}}});
+  ForwardedVirtualServer service = pair();
+  service.key = six;
+  state.balanced = ForwardingTable{{service}};
+  const NatRuleset ruleset = render(state, AddressFamily::ipv6);
+  CHECK(ruleset.family == "ip6");
+  CHECK(ruleset.chains.size() == 3);
+  CHECK(rules(ruleset, "prerouting") ==
+        "ip6 daddr 2001:db8::3 tcp dport 80 counter dnat to [2001:db8::1]:80 comment \"TCP "
+        "[2001:db8::3]:80\"\n");
+  CHECK(rules(ruleset, "forward") ==
+        "ip6 daddr . meta l4proto . th dport { 2001:db8::3 . tcp . 80 } counter drop\n");
+  CHECK(transaction({}, ruleset).starts_with("add table ip6 xlb\nadd chain ip6 xlb forward "));
+  CHECK(render(with_local({{{kVip, 80, Protocol::tcp}, {kOwn, 80}}}), AddressFamily::ipv6)
+            .chains.empty());
+}
+
+TEST_CASE("nat rules: any port is delivered after those that have rules of their own") {
+  const NatRuleset ruleset = render(
+      with_local({{{kVip, 0, Protocol::tcp}, {kOwn, 0}}, {{kVip, 80, Protocol::tcp}, {kOwn, 80}}}));
+  CHECK(rules(ruleset, "prerouting") ==
+        "ip daddr 10.10.0.3 tcp dport 80 counter dnat to 10.10.0.1:80 comment \"TCP "
+        "10.10.0.3:80\"\n"
+        "ip daddr 10.10.0.3 meta l4proto tcp counter dnat to 10.10.0.1 comment \"TCP "
+        "10.10.0.3:0\"\n");
+}
+
+TEST_CASE("nat rules: what a balanced table does otherwise than configured is said once a kind") {
+  ForwardingTable table;
+  for (uint16_t port = 80; port <= 82; ++port) {
+    ForwardedVirtualServer service = pair();
+    service.key.port = port;
+    service.scheduler = port == 82 ? Scheduler::rr : Scheduler::wlc;
+    table.virtual_servers.push_back(service);
+  }
+  CHECK(
+      limits_of_nat(table) ==
+      std::vector<std::string>{"without XDP scheduler wlc (2 virtual servers) is balanced as wrr"});
+  table.virtual_servers.resize(1);
+  table.virtual_servers[0].key.address = *IpAddress::parse("2001:db8::3");
+  CHECK(limits_of_nat(table) ==
+        std::vector<std::string>{"TCP [2001:db8::3]:80 is not balanced: without XDP only IPv4 "
+                                 "virtual servers on one port are"});
+}
+
 }  // namespace
 }  // namespace xlb
