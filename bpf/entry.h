@@ -17,10 +17,10 @@
 
 enum { INSERT_ATTEMPTS = 3 }; /* each lost to another CPU in the same bucket */
 
-/* CLOCK_MONOTONIC, seconds. */
+/* CLOCK_MONOTONIC, seconds, from the kernel's tick count: reading that costs nothing. */
 static __always_inline __u32 clock_s(void)
 {
-	return (__u32)(bpf_ktime_get_coarse_ns() / 1000000000);
+	return (__u32)((bpf_jiffies64() - xlb_clock_epoch) * xlb_clock_scale >> 32);
 }
 
 static __always_inline bool swap(__u64 *word, __u64 seen, __u64 wanted)
@@ -55,11 +55,13 @@ static __always_inline void entry_fill(__u64 *key, __u64 *value, __u64 new_key, 
 	(void)__sync_lock_test_and_set(value, new_value);
 }
 
-/* Frees an entry, unless it changed since it was seen. */
-static __always_inline void entry_free(__u64 *key, __u64 *value, __u64 seen)
+/* Frees an entry, unless it changed since it was seen: true when it was freed. */
+static __always_inline bool entry_free(__u64 *key, __u64 *value, __u64 seen)
 {
-	if (swap(value, seen, 0))
-		WRITE_ONCE(*key, 0);
+	if (!swap(value, seen, 0))
+		return false;
+	WRITE_ONCE(*key, 0);
+	return true;
 }
 
 #endif

@@ -10,98 +10,64 @@
 
 /* Set by the manager before loading. Masks: number of buckets - 1 of xlb_flows (at least two) and
  * xlb_persistence, each a power of two. Seed: places keys in buckets; random, so that nobody can
- * aim at one, and kept as long as the tables are. */
+ * aim at one, and kept as long as the tables are. Clock: the kernel's tick count when
+ * CLOCK_MONOTONIC was 0, and seconds per tick in units of 2^-32. */
 const volatile __u32 xlb_flow_mask = 1;
 const volatile __u32 xlb_client_mask = 0;
 const volatile __u64 xlb_hash_seed = 0;
+const volatile __u64 xlb_clock_epoch = 0;
+const volatile __u64 xlb_clock_scale = 1;
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, XLB_MAX_VIRTUAL_SERVERS);
-	__type(key, struct xlb_service_key);
-	__type(value, struct xlb_service);
-} xlb_services SEC(".maps");
+#define XLB_ARRAY(name, value_type, count, flags)                                                  \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(map_flags, flags);                                                          \
+		__uint(max_entries, count);                                                        \
+		__type(key, __u32);                                                                \
+		__type(value, value_type);                                                         \
+	} name SEC(".maps")
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, XLB_SLOTS);
-	__type(key, __u32);
-	__type(value, __u32);
-} xlb_slots SEC(".maps");
+#define XLB_PER_CPU(name, value_type, count)                                                       \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                                           \
+		__uint(max_entries, count);                                                        \
+		__type(key, __u32);                                                                \
+		__type(value, value_type);                                                         \
+	} name SEC(".maps")
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, XLB_MAX_VIRTUAL_SERVERS);
-	__type(key, __u32);
-	__type(value, struct xlb_scheduler);
-} xlb_schedulers SEC(".maps");
+#define XLB_HASH(name, map_type, key_type, value_type, count)                                      \
+	struct {                                                                                   \
+		__uint(type, map_type);                                                            \
+		__uint(max_entries, count);                                                        \
+		__type(key, key_type);                                                             \
+		__type(value, value_type);                                                         \
+	} name SEC(".maps")
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, XLB_MAX_REAL_SERVERS);
-	__type(key, __u32);
-	__type(value, struct xlb_real_server);
-} xlb_real_servers SEC(".maps");
+XLB_ARRAY(xlb_service_displacements, __u32, XLB_SERVICE_BUCKETS, BPF_F_MMAPABLE);
+XLB_ARRAY(xlb_services, struct xlb_service, XLB_SERVICE_SLOTS, BPF_F_MMAPABLE);
+XLB_ARRAY(xlb_service_places, __u32, XLB_MAX_VIRTUAL_SERVERS, BPF_F_MMAPABLE);
+XLB_ARRAY(xlb_slots, __u32, XLB_SLOTS, BPF_F_MMAPABLE);
+XLB_ARRAY(xlb_schedulers, struct xlb_scheduler, XLB_MAX_VIRTUAL_SERVERS, BPF_F_MMAPABLE);
+XLB_ARRAY(xlb_interfaces, struct xlb_interface, XLB_INTERFACE_SLOTS, BPF_F_MMAPABLE);
+XLB_ARRAY(xlb_peer_filter, __u64, XLB_PEER_FILTER_WORDS, BPF_F_MMAPABLE);
+XLB_ARRAY(xlb_settings, struct xlb_settings, 1, BPF_F_MMAPABLE);
+XLB_HASH(xlb_peers, BPF_MAP_TYPE_HASH, struct xlb_peer_key, __u8, XLB_MAX_PEERS);
+XLB_HASH(xlb_ports, BPF_MAP_TYPE_DEVMAP_HASH, __u32, __u32, XLB_MAX_INTERFACES);
+XLB_HASH(xlb_fragments, BPF_MAP_TYPE_LRU_HASH, struct xlb_fragment_key, struct xlb_fragment,
+	 XLB_FRAGMENTS);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__type(value, struct xlb_flow_bucket);
-} xlb_flows SEC(".maps");
+/* Their sizes are the manager's to set. */
+XLB_ARRAY(xlb_real_servers, struct xlb_real_server, XLB_DEFAULT_REAL_SERVERS, BPF_F_MMAPABLE);
+XLB_ARRAY(xlb_loads, struct xlb_load, XLB_DEFAULT_REAL_SERVERS, BPF_F_MMAPABLE);
+XLB_PER_CPU(xlb_traffic, struct xlb_traffic, XLB_DEFAULT_REAL_SERVERS);
+XLB_ARRAY(xlb_flows, struct xlb_flow_bucket, 2, BPF_F_MMAPABLE);
+XLB_ARRAY(xlb_flow_addresses, struct xlb_client_address, 2 * XLB_FLOWS_PER_BUCKET, BPF_F_MMAPABLE);
+XLB_ARRAY(xlb_persistence, struct xlb_client_bucket, 1, BPF_F_MMAPABLE);
+XLB_ARRAY(xlb_client_addresses, struct xlb_client_address, XLB_PERSISTENCE_PER_BUCKET,
+	  BPF_F_MMAPABLE);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct xlb_client_bucket);
-} xlb_persistence SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, XLB_MAX_INTERFACES);
-	__type(key, __u32);
-	__type(value, struct xlb_interface);
-} xlb_interfaces SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, XLB_MAX_PEERS);
-	__type(key, struct xlb_peer_key);
-	__type(value, __u8);
-} xlb_peers SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
-	__uint(max_entries, XLB_MAX_INTERFACES);
-	__type(key, __u32);
-	__type(value, __u32);
-} xlb_ports SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, XLB_MAX_REAL_SERVERS);
-	__type(key, __u32);
-	__type(value, struct xlb_traffic);
-} xlb_traffic SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, XLB_MAX_VIRTUAL_SERVERS);
-	__type(key, __u32);
-	__type(value, struct xlb_traffic);
-} xlb_unserved SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, XLB_VERDICTS);
-	__type(key, __u32);
-	__type(value, __u64);
-} xlb_verdicts SEC(".maps");
+XLB_PER_CPU(xlb_unserved, struct xlb_traffic, XLB_MAX_VIRTUAL_SERVERS);
+XLB_PER_CPU(xlb_verdicts, __u64, XLB_VERDICTS);
+XLB_PER_CPU(xlb_icmp_state, struct xlb_icmp_state, 1);
 
 #endif

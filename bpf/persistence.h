@@ -11,11 +11,12 @@
 
 #include <xlb/hash.h>
 
+#include "connection.h"
 #include "entry.h"
 
 static __always_inline struct xlb_client_bucket *client_bucket(__u64 key)
 {
-	__u32 index = (__u32)xlb_hash(key, xlb_hash_seed) & xlb_client_mask;
+	__u32 index = xlb_bucket_hash(key, xlb_hash_seed) & xlb_client_mask;
 
 	return bpf_map_lookup_elem(&xlb_persistence, &index);
 }
@@ -57,6 +58,7 @@ struct client_victim {
 	struct xlb_client *client; /* NULL: none */
 	__u64 key, value;	   /* as seen */
 	__u32 idle_s;
+	__u32 number; /* in its bucket */
 };
 
 static __always_inline void client_choose_in(struct client_victim *victim,
@@ -73,41 +75,79 @@ static __always_inline void client_choose_in(struct client_victim *victim,
 		if (seen_key && !seen_value)
 			continue; /* somebody's just now */
 		if (seen_key == key || !victim->client || idle_s > victim->idle_s)
-			*victim = (struct client_victim){client, seen_key, seen_value, idle_s};
+			*victim = (struct client_victim){client, seen_key, seen_value, idle_s, i};
 		if (seen_key == key)
 			return;
 	}
 }
 
-/* One attempt to note a new connection of the client to `real_server`: false when another CPU was
- * faster. Not static, so that the verifier checks it once. */
-__noinline int client_insert(__u64 key, __u32 real_server, __u32 now_s)
-{
-	struct xlb_client_bucket *bucket = client_bucket(key);
-	__u64 value = XLB_FLOW_VALUE(real_server, now_s, 1);
-	struct client_victim victim = {};
+/* A connection that is not remembered yet, as scheduling and the tables see it. */
+struct request {
+	__u64 flow_key;
+	__u64 client_key; /* 0: no persistence */
+	__u64 slot_hash;
+	struct address client;
+	__u32 now_s;
+	__be16 client_port;
+	__u8 family;
+	__u8 state; /* of the new flow; 0: it is not remembered */
+	__u8 zero[8];
+};
 
+/* For listings: the client's address beside a key that is a hash. Only what owns the entry calls
+ * it. */
+static __always_inline void client_note_address(const struct request *request, __u32 prefix,
+						__u32 number)
+{
+	__u32 bucket = xlb_bucket_hash(request->client_key, xlb_hash_seed) & xlb_client_mask;
+	__u32 place = bucket * XLB_PERSISTENCE_PER_BUCKET + number;
+	struct xlb_client_address *noted = bpf_map_lookup_elem(&xlb_client_addresses, &place);
+
+	if (noted)
+		*(struct address *)noted->address = masked(request->client, prefix, XLB_IPV6);
+}
+
+/* One attempt to note a new connection of the client: false when another CPU was faster. Not
+ * static, so that the verifier checks it once. */
+__noinline int client_insert(const struct request *request, __u32 prefix, __u32 real_server)
+{
+	struct xlb_client_bucket *bucket;
+	struct client_victim victim = {};
+	__u64 value;
+
+	if (!request)
+		return false;
+	value = XLB_FLOW_VALUE(real_server, request->now_s, 1);
+	bucket = client_bucket(request->client_key);
 	if (!bucket)
 		return false;
-	client_choose_in(&victim, bucket, key, now_s);
+	client_choose_in(&victim, bucket, request->client_key, request->now_s);
 	if (!victim.client)
 		return false;
-	if (victim.key == key && victim.value == value)
+	if (victim.key == request->client_key && victim.value == value)
 		return true; /* noted already in this second */
-	if (!entry_claim(&victim.client->key, &victim.client->value, victim.key, victim.value, key))
+	if (!entry_claim(&victim.client->key, &victim.client->value, victim.key, victim.value,
+			 request->client_key))
 		return false;
-	if (victim.key != key)
+	if (victim.key != request->client_key) {
 		WRITE_ONCE(victim.client->live, 0);
-	entry_fill(&victim.client->key, &victim.client->value, key, value);
+		if (request->family == XLB_IPV6)
+			client_note_address(request, prefix, victim.number);
+	}
+	entry_fill(&victim.client->key, &victim.client->value, request->client_key, value);
 	return true;
 }
 
-static __always_inline void client_remember(__u64 key, __u32 real_server, __u32 now_s)
+static __always_inline bool client_remember(const struct request *request, __u32 prefix,
+					    __u32 real_server)
 {
+	if (!request->client_key)
+		return false;
 #pragma unroll
 	for (int attempt = 0; attempt < INSERT_ATTEMPTS; attempt++)
-		if (client_insert(key, real_server, now_s))
-			break;
+		if (client_insert(request, prefix, real_server))
+			return true;
+	return false;
 }
 
 #endif

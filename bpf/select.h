@@ -8,107 +8,105 @@
 
 #include <stdbool.h>
 
+#include "connection.h"
 #include "flow_table.h"
 #include "maps.h"
 #include "packet.h"
 #include "persistence.h"
+#include "schedule.h"
 #include "verdict.h"
-
-/* How many slots are tried when the manager took a real server out but not yet off the slots. */
-enum { SLOT_ATTEMPTS = 8 };
-
-enum {
-	FOR_FLOWS = XLB_RS_FORWARD,
-	FOR_CONNECTIONS = XLB_RS_FORWARD | XLB_RS_ACCEPT,
-};
 
 struct selection {
 	__u32 index; /* 0: none */
 	const struct xlb_real_server *real_server;
 };
 
-/* A real server of the service that is fit for the purpose, else none. */
-static __always_inline struct selection usable(__u32 service_id, __u32 index, __u32 purpose)
+static __always_inline __u32 of_client(const struct request *request,
+				       const struct xlb_service *service, __u32 purpose)
 {
-	struct xlb_real_server *real_server = bpf_map_lookup_elem(&xlb_real_servers, &index);
+	__u32 index;
 
-	if (!real_server || (real_server->flags & purpose) != purpose ||
-	    real_server->service_id != service_id)
-		return (struct selection){};
-	return (struct selection){index, real_server};
-}
-
-/* The first usable of `length` slots, from `position` on; 0 when there is none. Not static, so that
- * the verifier checks it once. */
-__noinline int usable_slot(__u32 service_id, __u32 purpose, __u32 offset, __u32 length,
-			   __u64 position)
-{
-	if (length == 0)
+	if (!request->client_key)
 		return 0;
-#pragma unroll
-	for (int i = 0; i < SLOT_ATTEMPTS; i++) {
-		__u32 index = offset + (__u32)((position + i) % length);
-		__u32 *slot = bpf_map_lookup_elem(&xlb_slots, &index);
-
-		if (slot && usable(service_id, *slot, purpose).index)
-			return (int)*slot;
-	}
-	return 0;
+	index = client_find(request->client_key, service->persistence_timeout_s, request->now_s);
+	return usable(service->id, index, purpose) ? index : 0;
 }
 
-/* Next in the ring (rr, wrr): each new connection takes one step. */
-static __always_inline __u32 next_in_ring(const struct xlb_service *service)
+static __always_inline bool remember_flow(const struct request *request,
+					  const struct xlb_service *service, __u32 index)
 {
-	__u32 id = service->id;
-	struct xlb_scheduler *scheduler = bpf_map_lookup_elem(&xlb_schedulers, &id);
+	struct flow_entry entry = {.key = request->flow_key,
+				   .value = XLB_FLOW_VALUE(index, request->now_s, request->state),
+				   .client = request->client,
+				   .client_port = request->client_port,
+				   .now_s = request->now_s,
+				   .hashed = hashed_key(service, request->family)};
 
-	if (!scheduler)
+	return flow_remember(&entry);
+}
+
+/* The index of the real server for a packet that may open a connection; 0: none. One that cannot be
+ * remembered must go where the packets that follow will: by the client or by the hash. Not static,
+ * as the next: the verifier checks each once. */
+__noinline int open_connection(const struct request *request, const struct xlb_service *service)
+{
+	__u32 index;
+	bool kept;
+
+	if (!request || !service)
 		return 0;
-	return usable_slot(id, FOR_CONNECTIONS, service->ring_offset, service->ring_length,
-			   __sync_fetch_and_add(&scheduler->cursor, 1));
+	index = of_client(request, service, FOR_CONNECTIONS);
+	if (!index)
+		index = schedule(request->slot_hash, service);
+	if (!index)
+		return 0;
+	kept = client_remember(request, service->persistence_prefix, index);
+	if (!request->state || remember_flow(request, service, index))
+		kept = true;
+	if (!kept)
+		index = by_hash(request->slot_hash, service, FOR_CONNECTIONS);
+	if (index)
+		count_connection(index);
+	return (int)index;
 }
 
-/* By the packet's hash, alike on every director: in host order, with a fixed seed, over nothing
- * that another director may number otherwise. */
-static __always_inline __u32 by_hash(const struct packet *packet, const struct xlb_service *service)
+/* For a packet that belongs to a connection which is not remembered. */
+__noinline int join_connection(const struct request *request, const struct xlb_service *service)
 {
-	__u32 port = service->persistence_timeout_s ? 0 : bpf_ntohs(packet->ports->source);
-	__u64 client = bpf_ntohl(packet->ip->saddr) | (__u64)port << 32;
-	__u64 server = bpf_ntohl(packet->ip->daddr) |
-		       (__u64)bpf_ntohs(packet->ports->destination) << 32 |
-		       (__u64)packet->ip->protocol << 48;
-	__u64 hash = xlb_hash(client, xlb_hash(server, 0x9e3779b97f4a7c15));
+	__u32 index;
 
-	return usable_slot(service->id, FOR_FLOWS, service->hash_offset, service->hash_length,
-			   hash >> 32);
+	if (!request || !service)
+		return 0;
+	index = of_client(request, service, FOR_FLOWS);
+	return index ? (int)index : (int)by_hash(request->slot_hash, service, FOR_FLOWS);
 }
 
-static __always_inline struct selection of_client(const struct xlb_service *service,
-						  __u64 client_key, __u32 now_s, __u32 purpose)
+static __always_inline struct request request_of(const struct connection *connection,
+						 const struct xlb_service *service, __u64 key,
+						 __u32 now_s, const __u32 family)
 {
-	if (!service->persistence_timeout_s)
-		return (struct selection){};
-	return usable(service->id, client_find(client_key, service->persistence_timeout_s, now_s),
-		      purpose);
-}
+	struct request request = {
+		.flow_key = key,
+		.slot_hash = slot_hash(connection, service, family),
+		.client = connection->client,
+		.now_s = now_s,
+		.client_port = connection->client_port,
+		.family = family,
+	};
 
-static __always_inline struct selection open_connection(const struct packet *packet,
-							const struct xlb_service *service,
-							__u64 flow_key, __u64 client_key,
-							__u32 now_s)
-{
-	__u32 state = packet->ip->protocol == IPPROTO_UDP ? XLB_FLOW_UDP : XLB_FLOW_SYN_RECV;
-	struct selection selection = of_client(service, client_key, now_s, FOR_CONNECTIONS);
-
-	if (!selection.index)
-		selection = usable(service->id, next_in_ring(service), FOR_CONNECTIONS);
-	if (!selection.index)
-		return selection;
 	if (service->persistence_timeout_s)
-		client_remember(client_key, selection.index, now_s);
-	flow_remember(flow_key, XLB_FLOW_VALUE(selection.index, now_s, state), now_s);
-	count_connection(selection.index);
-	return selection;
+		request.client_key =
+			client_key(masked(connection->client, service->persistence_prefix, family),
+				   service->id, family);
+	return request;
+}
+
+static __always_inline struct selection selected(const struct xlb_service *service, __u32 index,
+						 __u32 purpose)
+{
+	const struct xlb_real_server *real_server = usable(service->id, index, purpose);
+
+	return real_server ? (struct selection){index, real_server} : (struct selection){};
 }
 
 /* A SYN to a connection that has ended: the client uses its port again. */
@@ -120,29 +118,61 @@ static __always_inline bool begins_again(const struct packet *packet, __u64 flow
 }
 
 static __always_inline struct selection select_real_server(const struct packet *packet,
-							   const struct xlb_service *service)
+							   const struct xlb_service *service,
+							   const struct connection *connection,
+							   const __u32 family)
 {
+	const struct xlb_settings *set = settings();
+	__u64 key = flow_key(connection, service, family);
 	__u32 now_s = clock_s();
-	__u64 flow_key = XLB_FLOW_KEY(packet->ip->saddr, packet->ports->source, service->id);
-	__u64 client_key = XLB_FLOW_KEY(packet->ip->saddr, 0, service->id);
-	struct selection selection;
+	struct request request;
+	struct xlb_flow *flow;
 	__u64 value = 0;
-	struct xlb_flow *flow = flow_find(flow_key, now_s, &value);
 
+	if (!set)
+		return (struct selection){};
+	flow = flow_find(key, now_s, set->timeout_s, &value);
 	if (flow && !begins_again(packet, value)) {
-		selection = usable(service->id, XLB_FLOW_REAL_SERVER(value), FOR_FLOWS);
+		struct selection selection =
+			selected(service, XLB_FLOW_REAL_SERVER(value), FOR_FLOWS);
+
 		if (selection.index) {
-			flow_note(flow, flow_key, value, now_s, packet->tcp_flags);
+			flow_note(flow, key, value, now_s, packet->tcp_flags);
 			return selection;
 		}
 		flow_forget(flow, value);
 	}
-	if (packet_opens(packet))
-		return open_connection(packet, service, flow_key, client_key, now_s);
-	selection = of_client(service, client_key, now_s, FOR_FLOWS);
-	if (selection.index)
-		return selection;
-	return usable(service->id, by_hash(packet, service), FOR_FLOWS);
+	request = request_of(connection, service, key, now_s, family);
+	if (!packet_opens(packet))
+		return selected(service, join_connection(&request, service), FOR_FLOWS);
+	if (packet->protocol == IPPROTO_TCP)
+		request.state = XLB_FLOW_SYN_RECV;
+	else if (!(service->flags & XLB_SERVICE_ONE_PACKET))
+		request.state = XLB_FLOW_UDP_ONE;
+	return selected(service, open_connection(&request, service), FOR_FLOWS);
+}
+
+/* For what tells of a connection without being part of it: nothing is opened, noted or counted. */
+static __always_inline struct selection select_for_error(const struct xlb_service *service,
+							 const struct connection *connection,
+							 const __u32 family)
+{
+	const struct xlb_settings *set = settings();
+	__u64 key = flow_key(connection, service, family);
+	__u32 now_s = clock_s();
+	struct selection selection;
+	struct request request;
+	__u64 value = 0;
+
+	if (!set)
+		return (struct selection){};
+	if (flow_find(key, now_s, set->timeout_s, &value)) {
+		selection = selected(service, XLB_FLOW_REAL_SERVER(value), FOR_FLOWS);
+		if (selection.index)
+			return selection;
+	}
+	request = request_of(connection, service, key, now_s, family);
+	return selected(service, join_connection(&request, service), FOR_FLOWS);
 }
 
 #endif

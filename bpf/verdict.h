@@ -33,13 +33,19 @@ static __always_inline int verdict(enum xlb_verdict reason)
 		++*packets;
 	switch (reason) {
 	case XLB_TX:
+	case XLB_TX_TIME_EXCEEDED:
+	case XLB_TX_TOO_BIG:
 		return XDP_TX;
 	case XLB_REDIRECT:
 		return XDP_REDIRECT;
 	case XLB_DROP_TTL:
+	case XLB_DROP_TOO_BIG:
 	case XLB_DROP_PEER:
 	case XLB_DROP_MALFORMED:
+	case XLB_DROP_FLAGS:
+	case XLB_DROP_FRAGMENT:
 	case XLB_DROP_NO_PORT:
+	case XLB_DROP_NO_ROOM:
 		return XDP_DROP;
 	default:
 		return XDP_PASS;

@@ -152,7 +152,8 @@ Result<void> Director::open_dataplane() {
   }
   XdpOptions options;
   options.bpf_directory = run_directory_->bpf_directory();
-  options.flow_table_size = config_.xlb.flow_table_size;
+  options.sizes = {.flows = config_.xlb.flow_table_size,
+                   .real_servers = config_.xlb.real_servers_max};
   auto dataplane = XdpDataplane::open(options);
   if (!dataplane && config_.xlb.attach_mode == AttachMode::automatic) {
     fall_back(dataplane.error().text);
@@ -161,6 +162,9 @@ Result<void> Director::open_dataplane() {
   if (!dataplane) return dataplane.error();
   dataplane_ = std::move(*dataplane);
   if (!dataplane_->adoption().empty()) log::info("data plane: {}", dataplane_->adoption());
+  log::info("data plane: {} connections, {} real servers, {} MiB of tables",
+            config_.xlb.flow_table_size, config_.xlb.real_servers_max,
+            dataplane_->memory_bytes() >> 20);
   return {};
 }
 

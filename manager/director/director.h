@@ -72,7 +72,7 @@ class Director {
   struct Interface {
     std::string name;
     unsigned index = 0;  // 0: not attached
-    MacAddress mac;
+    InterfaceIdentity identity;
     std::string mode;
     std::string reason;
     TimePoint refused_since{};  // when `reason` was first heard, while running
@@ -103,6 +103,7 @@ class Director {
   [[nodiscard]] std::vector<MacAddress> director_macs() const;
   void attach_interfaces();
   void attach(Interface& interface, const Link& link);
+  [[nodiscard]] InterfaceIdentity identity_of(const Link& link) const;
   void detach_others();
   void try_attach();
   void sweep();

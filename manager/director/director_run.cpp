@@ -228,13 +228,19 @@ void Director::attach_interfaces() {
     } else if (interface.index != link->index) {
       attach(interface, *link);
       if (fallback_) return;
-    } else if (interface.mac != link->mac) {
-      interface.mac = link->mac;
-      const auto set = dataplane_->set_mac(link->index, link->mac);
+    } else if (const auto identity = identity_of(*link); interface.identity != identity) {
+      interface.identity = identity;
+      const auto set = dataplane_->set_interface(link->index, identity);
       if (!set) log::error("{}", set.error().text);
     }
   }
   detach_others();
+}
+
+InterfaceIdentity Director::identity_of(const Link& link) const {
+  return {.mac = link.mac,
+          .address = netlink_->primary_address(link.index),
+          .address6 = netlink_->primary_address(link.index, AddressFamily::ipv6)};
 }
 
 // Left by a predecessor with another configuration, or by an interface that is gone.
@@ -250,7 +256,7 @@ void Director::detach_others() {
 
 void Director::attach(Interface& interface, const Link& link) {
   const auto attached =
-      dataplane_->attach(link.name, link.index, link.mac, config_.xlb.attach_mode);
+      dataplane_->attach(link.name, link.index, identity_of(link), config_.xlb.attach_mode);
   if (!attached) {
     const std::string& why = attached.error().text;
     const bool automatic = config_.xlb.attach_mode == AttachMode::automatic;
@@ -264,7 +270,7 @@ void Director::attach(Interface& interface, const Link& link) {
     return;
   }
   interface.index = link.index;
-  interface.mac = link.mac;
+  interface.identity = identity_of(link);
   interface.mode = attached->mode;
   interface.reason = attached->reason;
   if (attached->reason.empty()) {

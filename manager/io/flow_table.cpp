@@ -1,8 +1,11 @@
 #include "io/flow_table.h"
 
+#include <arpa/inet.h>
+#include <endian.h>
 #include <xlb/hash.h>
 
 #include <atomic>
+#include <bit>
 #include <utility>
 
 namespace xlb {
@@ -33,7 +36,8 @@ bool free_entry(__u64& key, __u64& value, __u64 seen_value) {
 }
 
 bool keeps_client(uint32_t state) {
-  return state == XLB_FLOW_SYN_RECV || state == XLB_FLOW_ESTABLISHED || state == XLB_FLOW_UDP;
+  return state == XLB_FLOW_SYN_RECV || state == XLB_FLOW_ESTABLISHED || state == XLB_FLOW_UDP ||
+         state == XLB_FLOW_UDP_ONE;
 }
 
 // The owner of an entry's real server is the entry's service.
@@ -43,16 +47,35 @@ bool consistent(uint64_t key, uint64_t value, const SweepRules& rules) {
          rules.service_of_real_server[real_server] == key >> 48;
 }
 
-uint32_t persistence_timeout(uint64_t key, const SweepRules& rules) {
+const ServiceRules& rules_of(uint64_t key, const SweepRules& rules) {
+  static constexpr ServiceRules kNone;
   const uint64_t service = key >> 48;
-  return service < rules.persistence_timeout_s.size() ? rules.persistence_timeout_s[service] : 0;
+  return service < rules.services.size() ? rules.services[service] : kNone;
+}
+
+// The first `bits` of a word of an address as loaded, the rest 0.
+uint64_t masked(uint64_t word, unsigned bits) {
+  if (bits >= 64) return word;
+  return bits == 0 ? 0 : word & htobe64(~uint64_t{0} << (64 - bits));
 }
 
 }  // namespace
 
-FlowTable::FlowTable(std::span<xlb_flow_bucket> flows, std::span<xlb_client_bucket> clients,
-                     uint64_t seed)
-    : flows_(flows), clients_(clients), seed_(seed) {}
+FlowTable::FlowTable(const FlowMemory& memory, uint64_t seed)
+    : flows_(memory.flows),
+      clients_(memory.clients),
+      flow_addresses_(memory.flow_addresses),
+      client_addresses_(memory.client_addresses),
+      loads_(memory.loads),
+      seed_(seed) {}
+
+void FlowTable::uncount(uint64_t value) const {
+  const uint32_t real_server = XLB_FLOW_REAL_SERVER(value);
+  if (real_server >= loads_.size()) return;
+  xlb_load& load = loads_[real_server];
+  Word(XLB_FLOW_STATE(value) == XLB_FLOW_ESTABLISHED ? load.active : load.inactive)
+      .fetch_sub(1, std::memory_order_relaxed);
+}
 
 RealServerFlows& FlowTable::counted(uint32_t real_server) {
   auto& counts = counting_.real_servers;
@@ -75,10 +98,25 @@ void FlowTable::note_absent(__u64& key, uint64_t seen_key, uint32_t now_s) {
   }
 }
 
-void FlowTable::note_live(uint64_t flow_key, uint32_t real_server, uint32_t now_s) {
+// The key of the client's entry in the persistence table.
+uint64_t FlowTable::client_key(uint64_t flow_key, uint64_t number,
+                               const ServiceRules& service) const {
+  const auto id = static_cast<uint16_t>(flow_key >> 48);
+  const auto& noted = flow_addresses_[service.hashed() ? number : 0].address;
+  const unsigned prefix = service.persistence_prefix;
+  if (service.ipv6) {
+    const auto [high, low] = std::bit_cast<std::array<uint64_t, 2>>(noted);
+    return xlb_flow_key_hashed(masked(high, prefix), masked(low, prefix > 64 ? prefix - 64 : 0), 0,
+                               0, id, seed_);
+  }
+  const uint32_t address = service.any_port ? noted[2] : static_cast<uint32_t>(flow_key);
+  const uint32_t mask = prefix >= 32 ? ~0U : prefix == 0 ? 0 : ~0U << (32 - prefix);
+  return XLB_FLOW_KEY(address & htonl(mask), 0, id);
+}
+
+void FlowTable::note_live(uint64_t key, uint32_t real_server, uint32_t now_s) {
   constexpr size_t kInFlight = 64;
-  const uint64_t key = flow_key & ~(0xffffULL << 32);
-  auto& bucket = clients_[xlb_hash(key, seed_) & (clients_.size() - 1)];
+  auto& bucket = clients_[xlb_bucket_hash(key, seed_) & (clients_.size() - 1)];
   __builtin_prefetch(&bucket.clients[0]);
   __builtin_prefetch(&bucket.clients[2]);
   live_.push_back({key, &bucket, real_server});
@@ -100,24 +138,31 @@ void FlowTable::mark_noted(uint32_t now_s) {
   live_.clear();
 }
 
-void FlowTable::sweep_flows(xlb_flow_bucket& bucket, uint32_t now_s, const SweepRules& rules) {
-  for (auto& flow : bucket.flows) {
+void FlowTable::sweep_flows(size_t bucket_number, uint32_t now_s, const SweepRules& rules) {
+  for (size_t i = 0; i < XLB_FLOWS_PER_BUCKET; ++i) {
+    auto& flow = flows_[bucket_number].flows[i];
     const auto [key, value] = read_entry(flow.key, flow.value);
     if (key == 0) continue;
     if (value == 0) {
       note_absent(flow.key, key, now_s);
       continue;
     }
-    const bool remove = xlb_flow_expired(value, now_s) != 0 || !consistent(key, value, rules);
-    if (remove && free_entry(flow.key, flow.value, value)) continue;
+    const bool remove = xlb_flow_expired(value, now_s, rules.flow_timeout_s.data()) != 0 ||
+                        !consistent(key, value, rules);
+    if (remove && free_entry(flow.key, flow.value, value)) {
+      uncount(value);
+      continue;
+    }
     const uint32_t real_server = XLB_FLOW_REAL_SERVER(value);
     const uint32_t state = XLB_FLOW_STATE(value);
     if (real_server >= rules.service_of_real_server.size()) continue;
     ++counting_.flows;
     auto& counts = counted(real_server);
     ++(state == XLB_FLOW_ESTABLISHED ? counts.active : counts.inactive);
-    if (keeps_client(state) && persistence_timeout(key, rules) != 0) {
-      note_live(key, real_server, now_s);
+    const ServiceRules& service = rules_of(key, rules);
+    if (keeps_client(state) && service.persistence_timeout_s != 0) {
+      note_live(client_key(key, bucket_number * XLB_FLOWS_PER_BUCKET + i, service), real_server,
+                now_s);
     }
   }
 }
@@ -130,7 +175,7 @@ void FlowTable::sweep_clients(xlb_client_bucket& bucket, uint32_t now_s, const S
       note_absent(client.key, key, now_s);
       continue;
     }
-    const uint32_t timeout_s = persistence_timeout(key, rules);
+    const uint32_t timeout_s = rules_of(key, rules).persistence_timeout_s;
     const bool remove = timeout_s == 0 || !consistent(key, value, rules) ||
                         xlb_client_expired(value, load(client.live), now_s, timeout_s) != 0;
     if (remove && free_entry(client.key, client.value, value)) continue;
@@ -143,7 +188,7 @@ bool FlowTable::sweep(uint32_t now_s, const SweepRules& rules, size_t buckets) {
   const size_t end = flows_.size() + clients_.size();
   for (; buckets > 0 && position_ < end; --buckets, ++position_) {
     if (position_ < flows_.size()) {
-      sweep_flows(flows_[position_], now_s, rules);
+      sweep_flows(position_, now_s, rules);
     } else {
       if (position_ == flows_.size()) mark_noted(now_s);
       sweep_clients(clients_[position_ - flows_.size()], now_s, rules);
@@ -157,35 +202,33 @@ bool FlowTable::sweep(uint32_t now_s, const SweepRules& rules, size_t buckets) {
   return true;
 }
 
-uint64_t FlowTable::visit_flows(
-    uint64_t cursor, size_t limit, uint32_t now_s,
-    const std::function<void(uint64_t key, uint64_t value)>& visit) const {
+uint64_t FlowTable::visit_flows(uint64_t cursor, size_t limit, uint32_t now_s,
+                                const SweepRules& rules, const VisitFlow& visit) const {
   const uint64_t end = flows_.size() * XLB_FLOWS_PER_BUCKET;
   for (; cursor < end && limit > 0; ++cursor) {
     const auto& flow = flows_[cursor / XLB_FLOWS_PER_BUCKET].flows[cursor % XLB_FLOWS_PER_BUCKET];
     const auto [key, value] = read_entry(flow.key, flow.value);
-    if (key == 0 || xlb_flow_expired(value, now_s) != 0) continue;
-    visit(key, value);
+    if (key == 0 || xlb_flow_expired(value, now_s, rules.flow_timeout_s.data()) != 0) continue;
+    visit({key, value}, flow_addresses_[cursor]);
     --limit;
   }
   return cursor < end ? cursor : 0;
 }
 
 uint64_t FlowTable::visit_clients(uint64_t cursor, size_t limit, uint32_t now_s,
-                                  const SweepRules& rules,
-                                  const std::function<void(const xlb_client&)>& visit) const {
+                                  const SweepRules& rules, const VisitClient& visit) const {
   constexpr uint64_t kPerBucket = XLB_PERSISTENCE_PER_BUCKET;
   const uint64_t end = clients_.size() * kPerBucket;
   for (; cursor < end && limit > 0; ++cursor) {
     const auto& entry = clients_[cursor / kPerBucket].clients[cursor % kPerBucket];
     const auto [key, value] = read_entry(entry.key, entry.value);
     const xlb_client client{key, value, load(entry.live), 0};
-    const uint32_t timeout_s = persistence_timeout(client.key, rules);
+    const uint32_t timeout_s = rules_of(client.key, rules).persistence_timeout_s;
     if (client.key == 0 || timeout_s == 0 ||
         xlb_client_expired(client.value, client.live, now_s, timeout_s) != 0) {
       continue;
     }
-    visit(client);
+    visit(client, client_addresses_[cursor]);
     --limit;
   }
   return cursor < end ? cursor : 0;

@@ -9,6 +9,7 @@
 
 #include <xlb/abi.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -16,11 +17,32 @@
 
 namespace xlb {
 
+struct ServiceRules {
+  uint32_t persistence_timeout_s = 0;  // 0: not persistent, its clients go
+  uint8_t persistence_prefix = 0;      // bits of a client's address
+  bool ipv6 = false;
+  bool any_port = false;
+
+  // Whether flow keys are hashes, with the client noted beside them.
+  [[nodiscard]] bool hashed() const { return ipv6 || any_port; }
+};
+
 // What the sweep must know of the applied forwarding state. Entries that disagree with it are
 // removed.
 struct SweepRules {
-  std::vector<uint16_t> service_of_real_server;  // by real server index; 0: not in use
-  std::vector<uint32_t> persistence_timeout_s;   // by service id; 0: not persistent, its clients go
+  std::vector<uint16_t> service_of_real_server;            // by real server index; 0: not in use
+  std::vector<ServiceRules> services;                      // by service id
+  std::array<uint32_t, XLB_FLOW_STATES> flow_timeout_s{};  // by state
+};
+
+// The memory that is shared; it must outlive who uses it. Sizes of flows and clients are powers of
+// two; the addresses are one for each entry, the loads one for each real server index.
+struct FlowMemory {
+  std::span<xlb_flow_bucket> flows;
+  std::span<xlb_client_bucket> clients;
+  std::span<xlb_client_address> flow_addresses;
+  std::span<xlb_client_address> client_addresses;
+  std::span<xlb_load> loads;
 };
 
 struct RealServerFlows {
@@ -38,9 +60,8 @@ struct FlowCounts {
 class FlowTable {
  public:
   FlowTable() = default;
-  // Both sizes are powers of two; `seed` is the hash seed that the program uses. The memory must
-  // outlive this.
-  FlowTable(std::span<xlb_flow_bucket> flows, std::span<xlb_client_bucket> clients, uint64_t seed);
+  // `seed` is the hash seed that the program uses.
+  FlowTable(const FlowMemory& memory, uint64_t seed);
 
   // Looks at up to `buckets` more buckets; true when that completed a pass (and counts() changed).
   // `now_s` is the xlb clock.
@@ -52,17 +73,22 @@ class FlowTable {
 
   // Visits at most `limit` entries that are not expired, from `cursor` on; returns where to go on,
   // 0 at the end.
-  uint64_t visit_flows(uint64_t cursor, size_t limit, uint32_t now_s,
-                       const std::function<void(uint64_t key, uint64_t value)>& visit) const;
+  using VisitFlow = std::function<void(const xlb_flow&, const xlb_client_address& noted)>;
+  using VisitClient = std::function<void(const xlb_client&, const xlb_client_address& noted)>;
+  uint64_t visit_flows(uint64_t cursor, size_t limit, uint32_t now_s, const SweepRules& rules,
+                       const VisitFlow& visit) const;
   uint64_t visit_clients(uint64_t cursor, size_t limit, uint32_t now_s, const SweepRules& rules,
-                         const std::function<void(const xlb_client&)>& visit) const;
+                         const VisitClient& visit) const;
 
  private:
-  void sweep_flows(xlb_flow_bucket& bucket, uint32_t now_s, const SweepRules& rules);
+  void sweep_flows(size_t bucket_number, uint32_t now_s, const SweepRules& rules);
   void sweep_clients(xlb_client_bucket& bucket, uint32_t now_s, const SweepRules& rules);
   // A client is marked some flows later, when its memory has come: the places are random.
-  void note_live(uint64_t flow_key, uint32_t real_server, uint32_t now_s);
+  void note_live(uint64_t client_key, uint32_t real_server, uint32_t now_s);
+  [[nodiscard]] uint64_t client_key(uint64_t flow_key, uint64_t number,
+                                    const ServiceRules& service) const;
   void mark_noted(uint32_t now_s);
+  void uncount(uint64_t value) const;
   void note_absent(__u64& key, uint64_t seen_key, uint32_t now_s);
   RealServerFlows& counted(uint32_t real_server);
 
@@ -80,6 +106,9 @@ class FlowTable {
 
   std::span<xlb_flow_bucket> flows_;
   std::span<xlb_client_bucket> clients_;
+  std::span<xlb_client_address> flow_addresses_;
+  std::span<xlb_client_address> client_addresses_;
+  std::span<xlb_load> loads_;
   uint64_t seed_ = 0;
   size_t position_ =
       0;  // next bucket: the flows first, then the clients, which need what the flows told

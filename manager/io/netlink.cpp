@@ -189,10 +189,10 @@ const std::vector<InterfaceAddress>& Netlink::addresses() const {
   return impl_->picture.addresses;
 }
 
-std::optional<IpAddress> Netlink::primary_address(unsigned index) const {
+std::optional<IpAddress> Netlink::primary_address(unsigned index, AddressFamily family) const {
   for (const InterfaceAddress& entry : impl_->picture.addresses) {
-    if (entry.interface_index == index && entry.global && !entry.secondary &&
-        entry.address.address.is_v4()) {
+    if (entry.interface_index == index && entry.address.address.family() == family &&
+        entry.global && !entry.secondary) {
       return entry.address.address;
     }
   }

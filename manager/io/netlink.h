@@ -34,7 +34,7 @@ struct Link {
 struct InterfaceAddress {
   unsigned interface_index = 0;
   PrefixedAddress address;
-  bool secondary = false;  // another address of its subnet came first
+  bool secondary = false;  // another of its subnet came first; IPv6: temporary or deprecated
   bool global = true;      // scope global; 127.0.0.1 is not
 
   auto operator<=>(const InterfaceAddress&) const = default;
@@ -99,8 +99,9 @@ class Netlink {
   [[nodiscard]] std::optional<Link> link(std::string_view name) const;
   [[nodiscard]] std::optional<Link> link(unsigned index) const;
   [[nodiscard]] const std::vector<InterfaceAddress>& addresses() const;  // the kernel's order
-  // The interface's first IPv4 address that is neither secondary nor of a narrower scope.
-  [[nodiscard]] std::optional<IpAddress> primary_address(unsigned index) const;
+  // The interface's first address that is neither secondary nor of a narrower scope.
+  [[nodiscard]] std::optional<IpAddress> primary_address(
+      unsigned index, AddressFamily family = AddressFamily::ipv4) const;
   // Whether the kernel takes packets to `address` for its own (a loopback prefix counts whole).
   [[nodiscard]] bool is_local(const IpAddress& address) const;
   // The interface that has an address in the longest prefix `address` belongs to.

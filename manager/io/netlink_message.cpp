@@ -101,7 +101,7 @@ std::optional<InterfaceAddress> parse_address(const nlmsghdr& message) {
   InterfaceAddress result;
   result.interface_index = fixed->ifa_index;
   result.address = {*local, fixed->ifa_prefixlen};
-  result.secondary = (flags & IFA_F_SECONDARY) != 0;
+  result.secondary = (flags & (IFA_F_SECONDARY | IFA_F_DEPRECATED)) != 0;
   result.global = fixed->ifa_scope == RT_SCOPE_UNIVERSE;
   return result;
 }

@@ -14,8 +14,14 @@ namespace {
 
 static_assert(sizeof(xlb_real_server) == sizeof(RealServerMemory));
 
-// New connections go to those that take them, by the scheduler's order.
+bool weighted(Scheduler scheduler) {
+  return scheduler != Scheduler::rr && scheduler != Scheduler::lc && scheduler != Scheduler::dh;
+}
+
+// New connections go to those that take them, by the scheduler's order; those that compare
+// connections need each once.
 std::vector<uint32_t> ring_of(const ForwardedVirtualServer& service) {
+  if (scheduling_of(service.scheduler) == XLB_SCHEDULE_HASH) return {};
   std::vector<int> weights;
   for (const auto& server : service.real_servers) {
     weights.push_back(server.forwardable == Forwardable::yes ? server.weight : 0);
@@ -48,7 +54,7 @@ std::vector<uint32_t> ServiceTables::hash_of(const ForwardedVirtualServer& desir
   std::vector<HashCandidate> serving;
   for (const auto& server : desired.real_servers) {
     const bool accepts = server.forwardable == Forwardable::yes && server.weight > 0;
-    const int weight = desired.scheduler == Scheduler::wrr ? server.weight : 1;
+    const int weight = weighted(desired.scheduler) ? server.weight : 1;
     accepting.push_back({server.endpoint, accepts ? weight : 0});
     serving.push_back({server.endpoint, server.forwardable == Forwardable::no ? 0 : 1});
   }
@@ -59,7 +65,6 @@ std::vector<uint32_t> ServiceTables::hash_of(const ForwardedVirtualServer& desir
 
 Result<void> ServiceTables::install(const ForwardedVirtualServer& desired) {
   const std::string what = fmt::format("cannot apply virtual server {}", desired.key);
-  if (!desired.key.address.is_v4()) return fail("{}: only IPv4 is supported", what);
   const bool fresh = !services_.contains(desired.key);
   if (fresh) {
     if (auto added = add_service(desired.key); !added) return added.error().context(what);
@@ -132,11 +137,16 @@ Result<void> ServiceTables::number_real_servers(const ForwardedVirtualServer& de
   for (const auto& server : desired.real_servers) {
     if (service.real_servers.contains(server.endpoint)) continue;
     const auto index = indices_.take();
-    if (!index) return fail("more than {} real servers", XLB_MAX_REAL_SERVERS - 1);
+    if (!index) {
+      return fail(
+          "more than {} real servers: set real_servers_max in the xlb block to more, up to {}",
+          real_server_end_ - 1, +XLB_MAX_REAL_SERVERS);
+    }
     if (auto zeroed = zero_traffic(traffic_fd_, *index); !zeroed) {
       indices_.give_back(*index);
       return zeroed;
     }
+    load_memory_[*index] = {};
     service.real_servers.emplace(server.endpoint, *index);
     rules_.service_of_real_server[*index] = static_cast<uint16_t>(service.id);
   }
@@ -149,63 +159,126 @@ Result<ServiceTables::Region> ServiceTables::place(std::vector<uint32_t> slots,
   const auto length = static_cast<uint32_t>(slots.size());
   auto offset = regions_.take(length);
   if (!offset) {
-    reclaim_slots();
+    reclaim();
     offset = regions_.take(length);
   }
   if (!offset) return fail("all {} scheduler slots are in use", +XLB_SLOTS);
   for (uint32_t i = 0; i < length; ++i)
-    slot_memory_[*offset + i].real_server = slots[i];
+    slot_memory_[*offset + i].value = slots[i];
   return Region{*offset, std::move(slots)};
 }
 
 Result<void> ServiceTables::switch_slots(const ForwardedVirtualServer& desired, Service& service,
                                          Region ring, Region hash) {
   xlb_service value{};
-  value.id = service.id;
+  value.key = encode(desired.key);
+  value.id = static_cast<uint16_t>(service.id);
+  value.scheduling = static_cast<uint8_t>(scheduling_of(desired.scheduler));
+  value.hash_input = hash_input_of(desired);
+  value.ring = XLB_SLOTS_OF(ring.offset, ring.slots.size());
+  value.hash = XLB_SLOTS_OF(hash.offset, hash.slots.size());
   value.persistence_timeout_s = encode_persistence(desired.persistence_timeout);
-  value.ring_offset = ring.offset;
-  value.ring_length = static_cast<uint32_t>(ring.slots.size());
-  value.hash_offset = hash.offset;
-  value.hash_length = static_cast<uint32_t>(hash.slots.size());
+  value.persistence_prefix = desired.persistence_prefix;
+  if (desired.one_packet && desired.key.protocol == Protocol::udp) {
+    value.flags |= XLB_SERVICE_ONE_PACKET;
+  }
   for (const auto& server : desired.real_servers) {
     if (server.local) value.local_real_server = service.real_servers.at(server.endpoint);
   }
-  auto written = service_map_.put(encode(desired.key), value);
+  rules_.services[service.id] = {.persistence_timeout_s = value.persistence_timeout_s,
+                                 .persistence_prefix = value.persistence_prefix,
+                                 .ipv6 = !desired.key.address.is_v4(),
+                                 .any_port = desired.key.port == 0};
+  if (desired.key.port == 0) settings_memory_[0].any_port = 1;
+  const bool written = put(value);
   // What is not in force, the old or the new, is given up.
   if (written) {
     std::swap(service.ring, ring);
     std::swap(service.hash, hash);
-    rules_.persistence_timeout_s[service.id] = value.persistence_timeout_s;
   }
   if (!ring.same_place(service.ring)) give_up(std::move(ring));
   if (!hash.same_place(service.hash)) give_up(std::move(hash));
-  return written;
+  if (!written) return fail("there is no place for it among the others");
+  return describe_address(desired.key.address);
+}
+
+// Makes the address one of a virtual server's, or no longer. A later fragment tells no port: it can
+// be placed where the address has one virtual server of its protocol, which sends all of a client's
+// packets alike.
+Result<void> ServiceTables::describe_address(const IpAddress& address) {
+  xlb_service entry{};
+  entry.key = address_key(address);
+  size_t count = 0;
+  std::map<Protocol, size_t> of_protocol;
+  for (auto at = services_.lower_bound({address, 0, Protocol::tcp});
+       at != services_.end() && at->first.address == address; ++at) {
+    const auto service = directory_.find(encode(at->first));
+    if (!service) continue;
+    ++count;
+    const bool alike =
+        ++of_protocol[at->first.protocol] == 1 && at->first.port != 0 &&
+        (service->hash_input & XLB_HASH_SOURCE_PORT) == 0 &&
+        (service->scheduling == XLB_SCHEDULE_HASH || service->persistence_timeout_s != 0);
+    auto& taker = at->first.protocol == Protocol::tcp ? entry.fragments_tcp : entry.fragments_udp;
+    taker = alike ? service->id : 0;
+  }
+  if (count == 0) {
+    directory_.erase(entry.key);
+    return {};
+  }
+  if (!put(entry)) return fail("there is no place for its address among the others");
+  return {};
+}
+
+// Many moves leave many places behind. The search that found none of them free took longer than any
+// packet under way: they can be used.
+bool ServiceTables::put(const xlb_service& entry) {
+  if (directory_.put(entry)) return true;
+  directory_.reclaim();
+  return directory_.put(entry);
+}
+
+void ServiceTables::count_any_port() {
+  settings_memory_[0].any_port = static_cast<uint32_t>(
+      std::count_if(services_.begin(), services_.end(),
+                    [](const auto& service) { return service.first.port == 0; }));
+}
+
+void ServiceTables::set_timeouts(const FlowTimeouts& timeouts) {
+  xlb_settings& settings = settings_memory_[0];
+  encode_timeouts(timeouts, settings.timeout_s);
+  std::copy(std::begin(settings.timeout_s), std::end(settings.timeout_s),
+            rules_.flow_timeout_s.begin());
+  settings.icmp_errors_per_second = XLB_ICMP_ERRORS_PER_SECOND;
 }
 
 void ServiceTables::give_up(Region region) {
   if (!region.slots.empty()) given_up_.push_back(std::move(region));
 }
 
-void ServiceTables::reclaim_slots() {
+void ServiceTables::reclaim() {
+  directory_.reclaim();
   for (const auto& region : given_up_) {
     regions_.give_back(region.offset, static_cast<uint32_t>(region.slots.size()));
   }
   given_up_.clear();
 }
 
-Result<void> ServiceTables::add_peers(const ForwardedVirtualServer& desired,
-                                      Service& service) const {
+Result<void> ServiceTables::add_peers(const ForwardedVirtualServer& desired, Service& service) {
   for (const auto& mac : desired.peers) {
     if (service.peers.contains(mac)) continue;
+    peer_filter_.add(mac);
     auto put = peer_map_.put(encode_peer(mac, static_cast<uint16_t>(service.id)), 1);
-    if (!put) return put;
+    if (!put) {
+      peer_filter_.remove(mac);
+      return put;
+    }
     service.peers.insert(mac);
   }
   return {};
 }
 
-Result<void> ServiceTables::remove_peers(const std::vector<MacAddress>& keep,
-                                         Service& service) const {
+Result<void> ServiceTables::remove_peers(const std::vector<MacAddress>& keep, Service& service) {
   for (auto mac = service.peers.begin(); mac != service.peers.end();) {
     if (std::find(keep.begin(), keep.end(), *mac) != keep.end()) {
       ++mac;
@@ -213,6 +286,7 @@ Result<void> ServiceTables::remove_peers(const std::vector<MacAddress>& keep,
     }
     auto erased = peer_map_.erase(encode_peer(*mac, static_cast<uint16_t>(service.id)));
     if (!erased) return erased;
+    peer_filter_.remove(*mac);
     mac = service.peers.erase(mac);
   }
   return {};
@@ -223,17 +297,18 @@ Result<void> ServiceTables::remove(const ServiceKey& key) {
   if (found == services_.end()) return {};
   auto& service = found->second;
   const std::string what = fmt::format("cannot remove virtual server {}", key);
-  if (auto erased = service_map_.erase(encode(key)); !erased) return erased.error().context(what);
+  directory_.erase(encode(key));
   if (auto removed = remove_peers({}, service); !removed) return removed.error().context(what);
   give_up(std::move(service.ring));
   give_up(std::move(service.hash));
   for (const auto& [endpoint, index] : service.real_servers)
     retire_real_server(index);
-  rules_.persistence_timeout_s[service.id] = 0;
+  rules_.services[service.id] = {};
   service_by_id_[service.id].reset();
   retired_ids_.push_back({service.id, false});
   services_.erase(found);
-  return {};
+  count_any_port();
+  return describe_address(key.address);
 }
 
 void ServiceTables::retire_real_server(uint32_t index) {
@@ -252,21 +327,23 @@ xlb_real_server ServiceTables::read(uint32_t index) const {
   return std::bit_cast<xlb_real_server>(words);
 }
 
-// Words 0 and 1 hold where frames go, word 2 the flags. Going up, the flags are last; going down,
-// they are all that changes, so a packet under way still leaves by the old way. A packet that meets
-// a change of the way itself may leave by a mixture: it is lost.
+// Words 0, 1 and from 5 on hold where frames go, word 2 the flags. Going up, the flags are last;
+// going down, they are all that changes, so a packet under way still leaves by the old way. A
+// packet that meets a change of the way itself may leave by a mixture: it is lost.
 void ServiceTables::write(uint32_t index, const xlb_real_server& value) const {
   static_assert(offsetof(xlb_real_server, flags) == 16);
+  static_assert(offsetof(xlb_real_server, address) == 24);
   const auto words = std::bit_cast<RealServerMemory>(value);
   auto& memory = real_server_memory_[index];
   const auto store = [&](size_t i) {
     std::atomic_ref(memory[i]).store(words[i], std::memory_order_release);
   };
-  if (value.flags != 0) {
-    store(0);
-    store(1);
+  for (const size_t i : {0, 1, 5, 6, 7}) {
+    if (value.flags != 0 || value.service_id == 0) store(i);
   }
   store(3);
+  store(4);
+  if (value.flags == 0 && value.service_id != 0) store(5);  // the identity's port
   store(2);
 }
 

@@ -15,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -24,18 +25,14 @@
 #include "io/bpf_map.h"
 #include "io/flow_table.h"
 #include "io/index_pool.h"
+#include "io/peer_filter.h"
+#include "io/service_directory.h"
 #include "io/xdp_program.h"
 
 namespace xlb {
 
-// An element of xlb_slots as it lies in memory.
-struct SlotMemory {
-  uint32_t real_server = 0;
-  uint32_t padding = 0;
-};
-
 // A struct xlb_real_server as it lies in memory: every word is read and written whole.
-using RealServerMemory = std::array<uint64_t, 4>;
+using RealServerMemory = std::array<uint64_t, 8>;
 
 class ServiceTables {
  public:
@@ -46,9 +43,11 @@ class ServiceTables {
   // and new real servers is usable.
   Result<void> install(const ForwardedVirtualServer& service);
   Result<void> remove(const ServiceKey& key);
-  // Slots that were given up before can be used again. Between two applies: packets under way are
-  // long done.
-  void reclaim_slots();
+  // How long flows are remembered.
+  void set_timeouts(const FlowTimeouts& timeouts);
+  // Slots and places that were given up before can be used again. Between two applies: packets
+  // under way are long done.
+  void reclaim();
 
   [[nodiscard]] std::vector<ServiceKey> services() const;
   // The sweep: entries that do not fit these rules go; numbers retired before a pass began are free
@@ -68,6 +67,8 @@ class ServiceTables {
   // All numbers in use are below these.
   [[nodiscard]] uint32_t index_end() const;
   [[nodiscard]] uint32_t id_end() const;
+  // What each real server has now, by index.
+  [[nodiscard]] std::span<xlb_load> loads() const { return load_memory_.span(); }
 
   ServiceTables() = default;  // empty: only to be assigned to
 
@@ -95,6 +96,7 @@ class ServiceTables {
     bool pass_began = false;
   };
 
+  Result<void> map_memory(const XdpProgram& program);
   Result<void> learn_services();
   void learn_real_servers();
   Result<void> learn_peers();
@@ -106,24 +108,35 @@ class ServiceTables {
   void give_up(Region region);
   Result<void> switch_slots(const ForwardedVirtualServer& desired, Service& service, Region ring,
                             Region hash);
-  Result<void> add_peers(const ForwardedVirtualServer& desired, Service& service) const;
-  Result<void> remove_peers(const std::vector<MacAddress>& keep, Service& service) const;
+  bool put(const xlb_service& entry);
+  Result<void> describe_address(const IpAddress& address);
+  void count_any_port();
+  Result<void> add_peers(const ForwardedVirtualServer& desired, Service& service);
+  Result<void> remove_peers(const std::vector<MacAddress>& keep, Service& service);
   void retire_real_server(uint32_t index);
   [[nodiscard]] xlb_real_server read(uint32_t index) const;
   void write(uint32_t index, const xlb_real_server& value) const;
 
-  BpfMap<xlb_service_key, xlb_service> service_map_;
   BpfMap<xlb_peer_key, uint8_t> peer_map_;
+  MappedArray<PaddedWord> displacement_memory_;
+  MappedArray<ServiceMemory> service_memory_;
+  MappedArray<PaddedWord> place_memory_;
   MappedArray<RealServerMemory> real_server_memory_;
-  MappedArray<SlotMemory> slot_memory_;
+  MappedArray<PaddedWord> slot_memory_;
   MappedArray<xlb_scheduler> scheduler_memory_;
+  MappedArray<uint64_t> peer_filter_memory_;
+  MappedArray<xlb_load> load_memory_;
+  MappedArray<xlb_settings> settings_memory_;
   int traffic_fd_ = -1;
   int unserved_fd_ = -1;
+  uint32_t real_server_end_ = 0;  // numbers are below it
 
+  ServiceDirectory directory_;
+  PeerFilter peer_filter_;
   std::map<ServiceKey, Service> services_;
   std::vector<std::optional<ServiceKey>> service_by_id_;
   IndexPool ids_{XLB_MAX_VIRTUAL_SERVERS};
-  IndexPool indices_{XLB_MAX_REAL_SERVERS};
+  IndexPool indices_{1};  // as many as the program's maps have
   RegionPool regions_{XLB_SLOTS};
   std::vector<Region> given_up_;
   std::vector<Retired> retired_ids_;

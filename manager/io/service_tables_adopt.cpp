@@ -6,65 +6,94 @@
 
 namespace xlb {
 
+namespace {
+
+template <typename T>
+Result<void> map_into(MappedArray<T>& array, const XdpProgram& program, size_t count,
+                      std::string_view name) {
+  auto mapped = MappedArray<T>::map(program.map(name), count, name);
+  if (!mapped) return mapped.error();
+  array = std::move(*mapped);
+  return {};
+}
+
+}  // namespace
+
 Result<ServiceTables> ServiceTables::open(const XdpProgram& program) {
   ServiceTables tables;
-  tables.service_map_ = {program.map("xlb_services"), "xlb_services"};
   tables.peer_map_ = {program.map("xlb_peers"), "xlb_peers"};
   tables.traffic_fd_ = program.map("xlb_traffic");
   tables.unserved_fd_ = program.map("xlb_unserved");
+  tables.real_server_end_ = program.map_set().real_servers;
+  tables.indices_ = IndexPool(tables.real_server_end_);
   tables.service_by_id_.resize(XLB_MAX_VIRTUAL_SERVERS);
-  tables.rules_.persistence_timeout_s.resize(XLB_MAX_VIRTUAL_SERVERS);
-  tables.rules_.service_of_real_server.resize(XLB_MAX_REAL_SERVERS);
-
-  auto real_servers = MappedArray<RealServerMemory>::map(program.map("xlb_real_servers"),
-                                                         XLB_MAX_REAL_SERVERS, "xlb_real_servers");
-  if (!real_servers) return real_servers.error();
-  tables.real_server_memory_ = std::move(*real_servers);
-  auto slots = MappedArray<SlotMemory>::map(program.map("xlb_slots"), XLB_SLOTS, "xlb_slots");
-  if (!slots) return slots.error();
-  tables.slot_memory_ = std::move(*slots);
-  auto schedulers = MappedArray<xlb_scheduler>::map(program.map("xlb_schedulers"),
-                                                    XLB_MAX_VIRTUAL_SERVERS, "xlb_schedulers");
-  if (!schedulers) return schedulers.error();
-  tables.scheduler_memory_ = std::move(*schedulers);
-
+  tables.rules_.services.resize(XLB_MAX_VIRTUAL_SERVERS);
+  tables.rules_.service_of_real_server.resize(tables.real_server_end_);
+  if (auto mapped = tables.map_memory(program); !mapped) return mapped.error();
+  tables.set_timeouts({});
   if (auto learned = tables.learn_services(); !learned) return learned.error();
   tables.learn_real_servers();
   if (auto learned = tables.learn_peers(); !learned) return learned.error();
   return tables;
 }
 
+Result<void> ServiceTables::map_memory(const XdpProgram& program) {
+  Result<void> done;
+  const auto map = [&](auto& array, size_t count, std::string_view name) {
+    if (done) done = map_into(array, program, count, name);
+  };
+  map(displacement_memory_, XLB_SERVICE_BUCKETS, "xlb_service_displacements");
+  map(service_memory_, XLB_SERVICE_SLOTS, "xlb_services");
+  map(place_memory_, XLB_MAX_VIRTUAL_SERVERS, "xlb_service_places");
+  map(real_server_memory_, real_server_end_, "xlb_real_servers");
+  map(load_memory_, real_server_end_, "xlb_loads");
+  map(slot_memory_, XLB_SLOTS, "xlb_slots");
+  map(scheduler_memory_, XLB_MAX_VIRTUAL_SERVERS, "xlb_schedulers");
+  map(peer_filter_memory_, XLB_PEER_FILTER_WORDS, "xlb_peer_filter");
+  map(settings_memory_, 1, "xlb_settings");
+  if (!done) return done;
+  directory_ =
+      ServiceDirectory(displacement_memory_.span(), service_memory_.span(), place_memory_.span());
+  peer_filter_ = PeerFilter(peer_filter_memory_.span());
+  return {};
+}
+
 Result<void> ServiceTables::learn_services() {
-  auto entries = service_map_.entries();
-  if (!entries) return entries.error();
-  for (const auto& [key, value] : *entries) {
-    if (!ids_.take(value.id)) {  // nothing this program wrote: forget it
-      if (auto erased = service_map_.erase(key); !erased) return erased;
+  for (const auto& value : directory_.entries()) {
+    if (value.key.protocol == 0) continue;  // an address: described anew with its services
+    if (!ids_.take(value.id)) {             // nothing this program wrote: forget it
+      directory_.erase(value.key);
       continue;
     }
     Service service;
     service.id = value.id;
     // A region that cannot be claimed is not ours to give back; the first install writes a new one.
-    const auto learn = [&](uint32_t offset, uint32_t length) {
+    const auto learn = [&](uint64_t slots) {
       Region region;
-      if (!regions_.take(offset, length)) return region;
-      region.offset = offset;
+      const uint32_t length = XLB_SLOTS_LENGTH(slots);
+      if (!regions_.take(XLB_SLOTS_OFFSET(slots), length)) return region;
+      region.offset = XLB_SLOTS_OFFSET(slots);
       for (uint32_t i = 0; i < length; ++i) {
-        region.slots.push_back(slot_memory_[offset + i].real_server);
+        region.slots.push_back(slot_memory_[region.offset + i].value);
       }
       return region;
     };
-    service.ring = learn(value.ring_offset, value.ring_length);
-    service.hash = learn(value.hash_offset, value.hash_length);
-    rules_.persistence_timeout_s[value.id] = value.persistence_timeout_s;
-    service_by_id_[value.id] = decode(key);
-    services_.emplace(decode(key), std::move(service));
+    service.ring = learn(value.ring);
+    service.hash = learn(value.hash);
+    const ServiceKey key = decode(value.key);
+    rules_.services[value.id] = {.persistence_timeout_s = value.persistence_timeout_s,
+                                 .persistence_prefix = value.persistence_prefix,
+                                 .ipv6 = !key.address.is_v4(),
+                                 .any_port = key.port == 0};
+    service_by_id_[value.id] = key;
+    services_.emplace(key, std::move(service));
   }
+  count_any_port();
   return {};
 }
 
 void ServiceTables::learn_real_servers() {
-  for (uint32_t index = 1; index < XLB_MAX_REAL_SERVERS; ++index) {
+  for (uint32_t index = 1; index < real_server_end_; ++index) {
     const auto value = read(index);
     if (value.service_id == 0) continue;
     indices_.take(index);
@@ -87,10 +116,12 @@ Result<void> ServiceTables::learn_peers() {
     std::copy(std::begin(key.mac), std::end(key.mac), mac.bytes.begin());
     if (const ServiceKey* owner = service(key.service_id)) {
       services_.at(*owner).peers.insert(mac);
+      peer_filter_.add(mac);
     } else if (auto erased = peer_map_.erase(key); !erased) {
       return erased;
     }
   }
+  peer_filter_.clear_others();
   return {};
 }
 
@@ -112,6 +143,7 @@ void ServiceTables::pass_completed() {
   for (const auto& retired : retired_indices_) {
     if (!retired.pass_began) continue;
     write(retired.number, {});
+    load_memory_[retired.number] = {};
     indices_.give_back(retired.number);
   }
   for (const auto& retired : retired_ids_) {

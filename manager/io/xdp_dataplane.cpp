@@ -6,6 +6,7 @@
 #include <set>
 
 #include "io/abi_encode.h"
+#include "io/vlan_offload.h"
 
 namespace xlb {
 namespace {
@@ -22,7 +23,7 @@ XdpDataplane::XdpDataplane(BpfDirectory directory, XdpProgram program, XdpLinks 
 Result<std::unique_ptr<XdpDataplane>> XdpDataplane::open(const XdpOptions& options) {
   auto directory = BpfDirectory::prepare(options.bpf_directory);
   if (!directory) return directory.error();
-  auto program = XdpProgram::load(*directory, options.flow_table_size);
+  auto program = XdpProgram::load(*directory, options.sizes);
   if (!program) return program.error();
   auto links = XdpLinks::adopt(*directory);
   if (!links) return links.error();
@@ -42,22 +43,37 @@ Result<void> XdpDataplane::purge(const std::string& bpf_directory) {
 }
 
 Result<void> XdpDataplane::open_tables() {
-  interfaces_ = {program_.map("xlb_interfaces"), "xlb_interfaces"};
   ports_ = {program_.map("xlb_ports"), "xlb_ports"};
   const auto& set = program_.map_set();
-  auto flows =
-      MappedArray<xlb_flow_bucket>::map(program_.map("xlb_flows"), set.flow_buckets, "xlb_flows");
-  if (!flows) return flows.error();
-  flow_memory_ = std::move(*flows);
-  auto clients = MappedArray<xlb_client_bucket>::map(program_.map("xlb_persistence"),
-                                                     set.client_buckets, "xlb_persistence");
-  if (!clients) return clients.error();
-  client_memory_ = std::move(*clients);
-  flows_ = FlowTable(flow_memory_.span(), client_memory_.span(), set.hash_seed);
+  Result<void> done;
+  const auto map = [&](auto& array, size_t count, std::string_view name) {
+    if (!done) return;
+    auto mapped = std::decay_t<decltype(array)>::map(program_.map(name), count, name);
+    if (mapped) {
+      array = std::move(*mapped);
+    } else {
+      done = mapped.error();
+    }
+  };
+  map(flow_memory_, set.flow_buckets, "xlb_flows");
+  map(flow_address_memory_, size_t{set.flow_buckets} * XLB_FLOWS_PER_BUCKET, "xlb_flow_addresses");
+  map(client_memory_, set.client_buckets, "xlb_persistence");
+  map(client_address_memory_, size_t{set.client_buckets} * XLB_PERSISTENCE_PER_BUCKET,
+      "xlb_client_addresses");
+  map(interface_memory_, XLB_INTERFACE_SLOTS, "xlb_interfaces");
+  if (!done) return done;
+  interfaces_ = InterfaceTable(interface_memory_.span());
   auto tables = ServiceTables::open(program_);
   if (!tables) return tables.error();
   tables_ = std::move(*tables);
-  return forget_interfaces_without_link();
+  flows_ = FlowTable({.flows = flow_memory_.span(),
+                      .clients = client_memory_.span(),
+                      .flow_addresses = flow_address_memory_.span(),
+                      .client_addresses = client_address_memory_.span(),
+                      .loads = tables_.loads()},
+                     set.hash_seed);
+  forget_interfaces_without_link();
+  return {};
 }
 
 void XdpDataplane::describe_adoption() {
@@ -66,21 +82,19 @@ void XdpDataplane::describe_adoption() {
   } else if (program_.adopted()) {
     size_t flows = 0;
     const uint32_t now_s = xlb_clock(std::chrono::steady_clock::now());
-    flows_.visit_flows(0, kWholeTable, now_s, [&](uint64_t, uint64_t) { ++flows; });
+    flows_.visit_flows(0, kWholeTable, now_s, tables_.rules(),
+                       [&](const xlb_flow&, const xlb_client_address&) { ++flows; });
     adoption_ = fmt::format("adopted {} flows, {} virtual servers and {} attachments", flows,
                             tables_.services().size(), links_.interfaces().size());
   }
 }
 
-Result<void> XdpDataplane::forget_interfaces_without_link() {
-  auto known = interfaces_.entries();
-  if (!known) return known.error();
+void XdpDataplane::forget_interfaces_without_link() {
   const auto attached = links_.interfaces();
-  for (const auto& [ifindex, value] : *known) {
+  for (const unsigned ifindex : interfaces_.interfaces()) {
     if (std::find(attached.begin(), attached.end(), ifindex) != attached.end()) continue;
-    if (auto erased = interfaces_.erase(ifindex); !erased) return erased;
+    interfaces_.erase(ifindex);
   }
-  return {};
 }
 
 Result<void> XdpDataplane::take_over() {
@@ -92,23 +106,24 @@ Result<void> XdpDataplane::take_over() {
 }
 
 Result<Attached> XdpDataplane::attach(const std::string& interface, unsigned ifindex,
-                                      const MacAddress& mac, AttachMode mode) {
+                                      const InterfaceIdentity& identity, AttachMode mode) {
   (void)forget_detached();  // their pins may be in the way
-  if (auto set = set_mac(ifindex, mac); !set) return set.error();
+  if (auto kept = keep_vlan_tags(interface); !kept) return kept.error();
+  if (auto set = set_interface(ifindex, identity); !set) return set.error();
   if (auto added = add_port(ifindex); !added) return added.error();
   auto attached = links_.attach(interface, ifindex, mode, program_.fd());
-  if (!attached) (void)interfaces_.erase(ifindex);
+  if (!attached) interfaces_.erase(ifindex);
   return attached;
 }
 
-Result<void> XdpDataplane::set_mac(unsigned ifindex, const MacAddress& mac) {
-  return interfaces_.put(ifindex, encode_interface(mac));
+Result<void> XdpDataplane::set_interface(unsigned ifindex, const InterfaceIdentity& identity) {
+  return interfaces_.put(ifindex, identity);
 }
 
 std::vector<unsigned> XdpDataplane::forget_detached() {
   auto result = links_.forget_detached();
   for (const unsigned ifindex : result)
-    (void)interfaces_.erase(ifindex);  // a leftover is forgotten by the next run
+    interfaces_.erase(ifindex);
   return result;
 }
 
@@ -124,8 +139,8 @@ Result<bool> XdpDataplane::restore_pins() {
 
 Result<void> XdpDataplane::detach(unsigned ifindex) {
   auto detached = links_.detach(ifindex);
-  auto erased = interfaces_.erase(ifindex);
-  return detached ? erased : detached;
+  interfaces_.erase(ifindex);
+  return detached;
 }
 
 Result<void> XdpDataplane::add_port(unsigned ifindex) {
@@ -167,7 +182,8 @@ Result<void> XdpDataplane::apply(const ForwardingTable& desired) {
       return fail("cannot apply virtual server {}: it is there twice", service.key);
     }
   }
-  tables_.reclaim_slots();
+  tables_.reclaim();
+  tables_.set_timeouts(desired.timeouts);
   std::optional<Error> first_error;
   const auto note = [&](const Error& error) {
     if (!first_error) first_error = error;

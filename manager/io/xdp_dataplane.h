@@ -15,6 +15,7 @@
 #include "io/bpf_map.h"
 #include "io/dataplane.h"
 #include "io/flow_table.h"
+#include "io/interface_table.h"
 #include "io/service_tables.h"
 #include "io/xdp_attach.h"
 #include "io/xdp_program.h"
@@ -22,8 +23,8 @@
 namespace xlb {
 
 struct XdpOptions {
-  std::string bpf_directory;           // DIR/bpf: gets a bpffs of its own
-  uint32_t flow_table_size = 1048576;  // connections remembered; rounded up to a power of two
+  std::string bpf_directory;  // DIR/bpf: gets a bpffs of its own
+  TableSizes sizes{};         // flows are rounded up to a power of two
 };
 
 class XdpDataplane : public Dataplane {
@@ -35,12 +36,15 @@ class XdpDataplane : public Dataplane {
   // What was found at open(), in words for the log; empty: nothing.
   [[nodiscard]] const std::string& adoption() const { return adoption_; }
 
-  // Attaches the program to an interface whose address is `mac`, and makes it a port. An attachment
+  // What the program's tables take of the kernel's memory.
+  [[nodiscard]] uint64_t memory_bytes() const { return program_.memory_bytes(); }
+
+  // Attaches the program to an interface that is so, and makes it a port. An attachment
   // that is there already is kept if `mode` allows it. `mode` is not none.
-  Result<Attached> attach(const std::string& interface, unsigned ifindex, const MacAddress& mac,
-                          AttachMode mode);
-  // The interface's address changed.
-  Result<void> set_mac(unsigned ifindex, const MacAddress& mac);
+  Result<Attached> attach(const std::string& interface, unsigned ifindex,
+                          const InterfaceIdentity& identity, AttachMode mode);
+  // The interface's addresses changed.
+  Result<void> set_interface(unsigned ifindex, const InterfaceIdentity& identity);
   Result<void> detach(unsigned ifindex);
   // Interfaces with an attachment, adopted ones included.
   [[nodiscard]] std::vector<unsigned> attached() const { return links_.interfaces(); }
@@ -70,7 +74,7 @@ class XdpDataplane : public Dataplane {
   XdpDataplane(BpfDirectory directory, XdpProgram program, XdpLinks links);
   Result<void> open_tables();
   void describe_adoption();
-  Result<void> forget_interfaces_without_link();
+  void forget_interfaces_without_link();
   Result<void> take_over();
   void reclaim_numbers(const ForwardingDiff& changes);
   Result<void> apply_service(const ForwardedVirtualServer& service);
@@ -81,8 +85,11 @@ class XdpDataplane : public Dataplane {
   ServiceTables tables_;
   MappedArray<xlb_flow_bucket> flow_memory_;
   MappedArray<xlb_client_bucket> client_memory_;
+  MappedArray<xlb_client_address> flow_address_memory_;
+  MappedArray<xlb_client_address> client_address_memory_;
+  MappedArray<xlb_interface> interface_memory_;
   FlowTable flows_;
-  BpfMap<uint32_t, xlb_interface> interfaces_;
+  InterfaceTable interfaces_;
   BpfMap<uint32_t, uint32_t> ports_;
   std::vector<Status::Table> table_sizes_;  // of tables(), from its first call on
   std::string adoption_;

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "io/kernel_clock.h"
 #include "xlb.skel.h"
 
 namespace xlb {
@@ -21,14 +22,15 @@ constexpr const char* kMetaMap = "xlb_meta";
 constexpr size_t kVerifierLogBytes = 4 << 20;
 constexpr size_t kShownLogBytes = 4000;
 
-MapSet wanted_set(uint32_t flow_table_size) {
+// Twice as many places as flows: a flow finds one among the eight it may stand in.
+MapSet wanted_set(const TableSizes& sizes) {
   MapSet set;
   set.abi_version = XLB_ABI_VERSION;
   // A flow's bucket has a buddy: at least two.
-  set.flow_buckets = std::max(2U, std::bit_ceil(flow_table_size / XLB_FLOWS_PER_BUCKET));
+  set.flow_buckets = std::max(2U, std::bit_ceil(sizes.flows / XLB_FLOWS_PER_BUCKET) * 2);
   // Most clients have several connections.
-  set.client_buckets =
-      std::max(1U, std::bit_ceil(flow_table_size / 2 / XLB_PERSISTENCE_PER_BUCKET));
+  set.client_buckets = std::max(1U, std::bit_ceil(sizes.flows / 2 / XLB_PERSISTENCE_PER_BUCKET));
+  set.real_servers = std::max(2U, sizes.real_servers);
   return set;
 }
 
@@ -39,8 +41,12 @@ std::string misfit(const MapSet& found, const MapSet& wanted) {
   }
   if (found.flow_buckets != wanted.flow_buckets || found.client_buckets != wanted.client_buckets) {
     return fmt::format("flow table size changed from {} to {}",
-                       found.flow_buckets * XLB_FLOWS_PER_BUCKET,
-                       wanted.flow_buckets * XLB_FLOWS_PER_BUCKET);
+                       found.flow_buckets / 2 * XLB_FLOWS_PER_BUCKET,
+                       wanted.flow_buckets / 2 * XLB_FLOWS_PER_BUCKET);
+  }
+  if (found.real_servers != wanted.real_servers) {
+    return fmt::format("real_servers_max changed from {} to {}", found.real_servers,
+                       wanted.real_servers);
   }
   return "";
 }
@@ -81,12 +87,23 @@ struct XdpProgram::Object {
     return result;
   }
 
-  void resize(const MapSet& set) const {
-    (void)bpf_map__set_max_entries(skeleton->maps.xlb_flows, set.flow_buckets);
-    (void)bpf_map__set_max_entries(skeleton->maps.xlb_persistence, set.client_buckets);
+  void resize(const MapSet& set, const KernelClock& clock) const {
+    const auto& maps = skeleton->maps;
+    const auto size = [](bpf_map* map, uint32_t entries) {
+      (void)bpf_map__set_max_entries(map, entries);
+    };
+    size(maps.xlb_flows, set.flow_buckets);
+    size(maps.xlb_flow_addresses, set.flow_buckets * XLB_FLOWS_PER_BUCKET);
+    size(maps.xlb_persistence, set.client_buckets);
+    size(maps.xlb_client_addresses, set.client_buckets * XLB_PERSISTENCE_PER_BUCKET);
+    size(maps.xlb_real_servers, set.real_servers);
+    size(maps.xlb_loads, set.real_servers);
+    size(maps.xlb_traffic, set.real_servers);
     skeleton->rodata->xlb_flow_mask = set.flow_buckets - 1;
     skeleton->rodata->xlb_client_mask = set.client_buckets - 1;
     skeleton->rodata->xlb_hash_seed = set.hash_seed;
+    skeleton->rodata->xlb_clock_epoch = clock.epoch_ticks;
+    skeleton->rodata->xlb_clock_scale = clock.seconds_per_tick;
   }
 
   // Uses the pinned maps; the reason if they cannot be used.
@@ -141,16 +158,30 @@ int XdpProgram::map(std::string_view name) const {
   return bpf_object__find_map_fd_by_name(object_->skeleton->obj, std::string(name).c_str());
 }
 
-Result<XdpProgram> XdpProgram::load(const BpfDirectory& directory, uint32_t flow_table_size) {
+uint64_t XdpProgram::memory_bytes() const {
+  uint64_t bytes = 0;
+  for (const bpf_map* map : object_->maps()) {
+    uint64_t each = bpf_map__value_size(map);
+    if (bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY) {
+      each *= static_cast<uint64_t>(libbpf_num_possible_cpus());
+    }
+    bytes += (each + 7) / 8 * 8 * bpf_map__max_entries(map);
+  }
+  return bytes;
+}
+
+Result<XdpProgram> XdpProgram::load(const BpfDirectory& directory, const TableSizes& sizes) {
   libbpf_set_print(nullptr);
   const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};  // kernels before 5.11 charge maps to it
   (void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 
+  const auto clock = read_kernel_clock();
+  if (!clock) return clock.error();
   XdpProgram result(directory);
   auto& object = *result.object_;
   std::vector<char> log(kVerifierLogBytes);
   if (auto opened = object.open(log); !opened) return opened.error();
-  result.set_ = wanted_set(flow_table_size);
+  result.set_ = wanted_set(sizes);
 
   const uint32_t first = 0;
   MapSet found;
@@ -160,7 +191,7 @@ Result<XdpProgram> XdpProgram::load(const BpfDirectory& directory, uint32_t flow
   if (readable) {
     result.replaced_because_ = misfit(found, result.set_);
     if (result.replaced_because_.empty()) {
-      object.resize(found);
+      object.resize(found, *clock);
       result.replaced_because_ = object.adopt_maps(directory.maps());
     }
     result.adopted_ = result.replaced_because_.empty();
@@ -176,7 +207,7 @@ Result<XdpProgram> XdpProgram::load(const BpfDirectory& directory, uint32_t flow
       return fail_errno(errno, "cannot get a random seed");
     }
     if (auto opened = object.open(log); !opened) return opened.error();  // forget what was reused
-    object.resize(result.set_);
+    object.resize(result.set_, *clock);
   }
   if (auto loaded = object.load(log); !loaded) return loaded.error();
   if (!result.adopted_) {

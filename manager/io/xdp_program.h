@@ -18,15 +18,21 @@ struct MapSet {
   uint32_t abi_version = 0;
   uint32_t flow_buckets = 0;    // of xlb_flows, a power of two
   uint32_t client_buckets = 0;  // of xlb_persistence, a power of two
-  uint32_t zero = 0;
-  uint64_t hash_seed = 0;  // random, as old as the maps
+  uint32_t real_servers = 0;    // of xlb_real_servers; index 0 is never used
+  uint64_t hash_seed = 0;       // random, as old as the maps
+};
+
+// What the configuration asks for.
+struct TableSizes {
+  uint32_t flows = 1048576;       // connections remembered
+  uint32_t real_servers = 16384;  // over all virtual servers
 };
 
 class XdpProgram {
  public:
   // Loads the program with the maps of an earlier run if they fit, else with new ones. Changes
   // nothing that runs: that is take_over()'s part.
-  static Result<XdpProgram> load(const BpfDirectory& directory, uint32_t flow_table_size);
+  static Result<XdpProgram> load(const BpfDirectory& directory, const TableSizes& sizes);
   XdpProgram(XdpProgram&&) noexcept;
   XdpProgram& operator=(XdpProgram&&) noexcept;
   ~XdpProgram();
@@ -34,6 +40,8 @@ class XdpProgram {
   [[nodiscard]] int fd() const;
   [[nodiscard]] int map(std::string_view name) const;  // its descriptor
   [[nodiscard]] const MapSet& map_set() const { return set_; }
+  // What its maps take, from the kernel.
+  [[nodiscard]] uint64_t memory_bytes() const;
   [[nodiscard]] bool adopted() const { return adopted_; }
   // Why maps of an earlier run were not adopted; empty when they were or there were none.
   [[nodiscard]] const std::string& replaced_because() const { return replaced_because_; }

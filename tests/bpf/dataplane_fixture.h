@@ -25,6 +25,8 @@ namespace xlb::dataplane_fixture {
 inline const MacAddress kDirector{{2, 0, 0, 0, 0, 0xd}};
 inline const MacAddress kRouter{{2, 0, 0, 0, 0, 0xf}};
 inline const IpAddress kVirtual = IpAddress::v4(10, 10, 0, 3);
+inline const IpAddress kVirtual6 = *IpAddress::parse("2001:db8::3");
+inline const InterfaceIdentity kIdentity{kDirector, std::nullopt, std::nullopt};
 inline constexpr unsigned kLoopback = 1;  // where BPF_PROG_TEST_RUN says that packets come in
 inline constexpr uint32_t kSmallTable = 4096;
 
@@ -52,10 +54,11 @@ class Scratch {
   Scratch& operator=(const Scratch&) = delete;
 
   [[nodiscard]] std::string directory() const { return root_ + "/bpf"; }
-  [[nodiscard]] std::unique_ptr<XdpDataplane> dataplane(uint32_t size = kSmallTable) const {
-    auto opened = XdpDataplane::open({directory(), size});
+  [[nodiscard]] std::unique_ptr<XdpDataplane> dataplane(uint32_t flows = kSmallTable,
+                                                        uint32_t real_servers = 1024) const {
+    auto opened = XdpDataplane::open({directory(), {.flows = flows, .real_servers = real_servers}});
     if (!opened) FAIL(opened.error().text);
-    if (auto set = (*opened)->set_mac(kLoopback, kDirector); !set) FAIL(set.error().text);
+    if (auto set = (*opened)->set_interface(kLoopback, kIdentity); !set) FAIL(set.error().text);
     return std::move(*opened);
   }
   // A set: a listing of a bpffs may name an entry twice.

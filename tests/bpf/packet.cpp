@@ -6,6 +6,9 @@ namespace xlb::test {
 namespace {
 
 constexpr unsigned kIpHeader = 20;
+constexpr unsigned kIp6Header = 40;
+constexpr unsigned kFragmentHeader = 8;
+constexpr uint8_t kNextFragment = 44;
 constexpr unsigned kUdpHeader = 8;
 
 void put16(Frame& frame, unsigned value) {
@@ -56,7 +59,26 @@ void put_ethernet(Frame& frame, const Packet& packet) {
   put16(frame, packet.ether_type);
 }
 
+void put_ipv6(Frame& frame, const Packet& packet) {
+  const auto client = address6(packet.client_net, packet.client);
+  const auto server = address6(0, packet.server);
+  put32(frame, 6U << 28);
+  put16(frame, packet.total_length.value_or(static_cast<uint16_t>(packet.ip_bytes())) - kIp6Header);
+  frame.push_back(packet.fragment != 0 ? kNextFragment : packet.protocol);
+  frame.push_back(packet.ttl);
+  frame.insert(frame.end(), client.begin(), client.end());
+  frame.insert(frame.end(), server.begin(), server.end());
+  if (packet.fragment == 0) return;
+  put16(frame, static_cast<unsigned>(packet.protocol) << 8);
+  put16(frame, (packet.fragment & 0x1fffU) << 3 | ((packet.fragment & kMoreFragments) != 0));
+  put32(frame, packet.id);
+}
+
 void put_ip(Frame& frame, const Packet& packet) {
+  if (packet.version == 6) {
+    put_ipv6(frame, packet);
+    return;
+  }
   const size_t start = frame.size();
   const unsigned words =
       packet.header_words.value_or(static_cast<uint8_t>((kIpHeader + packet.option_bytes) / 4));
@@ -96,12 +118,31 @@ void put_transport(Frame& frame, const Packet& packet) {
   uint32_t sum = sum16(frame, start, frame.size()) + packet.protocol + length;
   sum += (packet.client >> 16) + (packet.client & 0xffff);
   sum += (packet.server >> 16) + (packet.server & 0xffff);
+  if (packet.version == 6) sum += 2 * (0x2001U + 0x0db8U) + packet.client_net;
   set16(frame, start + (packet.protocol == kUdp ? 6 : 16), folded(sum));
 }
 
 }  // namespace
 
+Packet v6(Packet packet) {
+  packet.version = 6;
+  packet.ether_type = 0x86dd;
+  return packet;
+}
+
+std::array<uint8_t, 16> address6(uint16_t net, uint32_t low) {
+  std::array<uint8_t, 16> result{0x20, 0x01, 0x0d, 0xb8};
+  result[4] = static_cast<uint8_t>(net >> 8);
+  result[5] = static_cast<uint8_t>(net);
+  for (unsigned i = 0; i < 4; i++)
+    result[12 + i] = static_cast<uint8_t>(low >> (24 - 8 * i));
+  return result;
+}
+
 unsigned Packet::ip_bytes() const {
+  if (version == 6) {
+    return kIp6Header + (fragment != 0 ? kFragmentHeader : 0) + transport_bytes(*this);
+  }
   return kIpHeader + option_bytes + transport_bytes(*this);
 }
 

@@ -46,16 +46,18 @@ struct Packet {
   std::optional<uint16_t> vlan = std::nullopt;  // 802.1Q tag
   uint16_t ether_type = 0x0800;
 
-  uint8_t version = 4;
+  uint8_t version = 4;  // 6: an IPv6 header
   uint8_t protocol = kTcp;
   uint8_t ttl = 64;
   uint16_t id = 0x1234;
-  uint16_t fragment = 0;                                // flags and offset as on the wire
+  // Flags and offset as on the wire of IPv4; not 0: a fragment header of IPv6.
+  uint16_t fragment = 0;
   unsigned option_bytes = 0;                            // IP options, a multiple of 4 up to 40
   std::optional<uint8_t> header_words = std::nullopt;   // IHL that lies
   std::optional<uint16_t> total_length = std::nullopt;  // that lies
-  uint32_t client = kClient;
-  uint32_t server = kVip;
+  uint32_t client = kClient;                            // IPv6: 2001:db8:NET::CLIENT
+  uint32_t server = kVip;                               // IPv6: 2001:db8::SERVER
+  uint16_t client_net = 1;                              // IPv6
 
   uint16_t client_port = 40000;
   uint16_t port = kPort;
@@ -71,5 +73,11 @@ struct Packet {
   // The IP packet's true length in bytes.
   [[nodiscard]] unsigned ip_bytes() const;
 };
+
+// The same packet over IPv6.
+Packet v6(Packet packet);
+
+// As it stands in the IPv6 header.
+std::array<uint8_t, 16> address6(uint16_t net, uint32_t low);
 
 }  // namespace xlb::test

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <doctest/doctest.h>
 #include <linux/bpf.h>
 #include <xlb/hash.h>
 
@@ -11,6 +12,11 @@
 #include <ctime>
 #include <stdexcept>
 
+#include "io/bpf_map.h"
+#include "io/interface_table.h"
+#include "io/kernel_clock.h"
+#include "io/peer_filter.h"
+#include "io/service_directory.h"
 #include "xlb.skel.h"
 
 namespace xlb::test {
@@ -19,18 +25,13 @@ namespace {
 constexpr uint32_t kSlotsPerTable = 512;  // of the ring, of the hash table
 constexpr uint32_t kServices = 16;
 constexpr uint32_t kRealServers = 64;
-constexpr std::array<const char*, XLB_VERDICTS> kReasons{"XLB_PASS_NOT_OURS",
-                                                         "XLB_PASS_OTHER_MAC",
-                                                         "XLB_PASS_LOCAL",
-                                                         "XLB_PASS_PEER_LOCAL",
-                                                         "XLB_PASS_NO_REAL_SERVER",
-                                                         "XLB_PASS_FRAGMENT",
-                                                         "XLB_TX",
-                                                         "XLB_REDIRECT",
-                                                         "XLB_DROP_TTL",
-                                                         "XLB_DROP_PEER",
-                                                         "XLB_DROP_MALFORMED",
-                                                         "XLB_DROP_NO_PORT"};
+constexpr std::array<const char*, XLB_VERDICTS> kReasons{
+    "XLB_PASS_NOT_OURS",   "XLB_PASS_OTHER_MAC",      "XLB_PASS_LOCAL",
+    "XLB_PASS_PEER_LOCAL", "XLB_PASS_NO_REAL_SERVER", "XLB_TX",
+    "XLB_REDIRECT",        "XLB_TX_TIME_EXCEEDED",    "XLB_TX_TOO_BIG",
+    "XLB_DROP_TTL",        "XLB_DROP_TOO_BIG",        "XLB_DROP_PEER",
+    "XLB_DROP_MALFORMED",  "XLB_DROP_FLAGS",          "XLB_DROP_FRAGMENT",
+    "XLB_DROP_NO_PORT",    "XLB_DROP_NO_ROOM"};
 constexpr uint64_t kSeed = 0x0123456789abcdef;
 
 template <typename Key, typename Value>
@@ -38,15 +39,6 @@ void update(bpf_map* map, const Key& key, const Value& value) {
   if (bpf_map__update_elem(map, &key, sizeof(key), &value, sizeof(value), BPF_ANY) != 0)
     throw std::runtime_error(std::string("cannot update ") + bpf_map__name(map) + ": " +
                              std::strerror(errno));
-}
-
-template <typename Value, typename Key>
-Value lookup(bpf_map* map, const Key& key) {
-  Value value{};
-  if (bpf_map__lookup_elem(map, &key, sizeof(key), &value, sizeof(value), 0) != 0)
-    throw std::runtime_error(std::string("cannot look up in ") + bpf_map__name(map) + ": " +
-                             std::strerror(errno));
-  return value;
 }
 
 // One element of a PERCPU_ARRAY, per CPU.
@@ -74,22 +66,57 @@ int quiet(libbpf_print_level /*level*/, const char* /*format*/, va_list /*args*/
   return 0;
 }
 
+const KernelClock& kernel_clock() {
+  static const Result<KernelClock> clock = read_kernel_clock();
+  if (!clock) throw std::runtime_error(clock.error().text);
+  return *clock;
+}
+
 xlb_bpf* open_small(uint32_t flow_buckets, uint32_t client_buckets) {
   xlb_bpf* skeleton = xlb_bpf__open();
   if (skeleton == nullptr) return nullptr;
-  (void)bpf_map__set_max_entries(skeleton->maps.xlb_flows, flow_buckets);
-  (void)bpf_map__set_max_entries(skeleton->maps.xlb_persistence, client_buckets);
-  (void)bpf_map__set_max_entries(skeleton->maps.xlb_slots, kServices * 2 * kSlotsPerTable);
-  (void)bpf_map__set_max_entries(skeleton->maps.xlb_schedulers, kServices);
-  (void)bpf_map__set_max_entries(skeleton->maps.xlb_unserved, kServices);
-  (void)bpf_map__set_max_entries(skeleton->maps.xlb_services, 128);
-  (void)bpf_map__set_max_entries(skeleton->maps.xlb_real_servers, kRealServers);
-  (void)bpf_map__set_max_entries(skeleton->maps.xlb_traffic, kRealServers);
-  (void)bpf_map__set_max_entries(skeleton->maps.xlb_peers, 16);
+  const auto& maps = skeleton->maps;
+  const auto size = [](bpf_map* map, uint32_t entries) {
+    (void)bpf_map__set_max_entries(map, entries);
+  };
+  size(maps.xlb_flows, flow_buckets);
+  size(maps.xlb_flow_addresses, flow_buckets * XLB_FLOWS_PER_BUCKET);
+  size(maps.xlb_persistence, client_buckets);
+  size(maps.xlb_client_addresses, client_buckets * XLB_PERSISTENCE_PER_BUCKET);
+  size(maps.xlb_slots, kServices * 2 * kSlotsPerTable);
+  size(maps.xlb_schedulers, kServices);
+  size(maps.xlb_unserved, kServices);
+  size(maps.xlb_real_servers, kRealServers);
+  size(maps.xlb_loads, kRealServers);
+  size(maps.xlb_traffic, kRealServers);
+  size(maps.xlb_peers, 16);
+  size(maps.xlb_fragments, 64);
   skeleton->rodata->xlb_flow_mask = flow_buckets - 1;
   skeleton->rodata->xlb_client_mask = client_buckets - 1;
   skeleton->rodata->xlb_hash_seed = kSeed;
   return skeleton;
+}
+
+template <typename T>
+MappedArray<T> mapped(const bpf_map* map) {
+  auto memory =
+      MappedArray<T>::map(bpf_map__fd(map), bpf_map__max_entries(map), bpf_map__name(map));
+  if (!memory) throw std::runtime_error(memory.error().text);
+  return std::move(*memory);
+}
+
+void encode_address(uint8_t version, uint32_t address, __be32 (&words)[4]) {
+  words[0] = htonl(address);
+  if (version == 6) std::memcpy(words, address6(0, address).data(), sizeof words);
+}
+
+// An address as the program loads it: two words.
+std::pair<uint64_t, uint64_t> loaded(const std::array<uint8_t, 16>& address) {
+  uint64_t high = 0;
+  uint64_t low = 0;
+  std::memcpy(&high, address.data(), sizeof high);
+  std::memcpy(&low, address.data() + 8, sizeof low);
+  return {high, low};
 }
 
 }  // namespace
@@ -110,14 +137,67 @@ std::string why_not_loadable() {
   return reason;
 }
 
+struct Program::Memory {
+  explicit Memory(const xlb_bpf* skeleton)
+      : displacements(mapped<PaddedWord>(skeleton->maps.xlb_service_displacements)),
+        services(mapped<ServiceMemory>(skeleton->maps.xlb_services)),
+        places(mapped<PaddedWord>(skeleton->maps.xlb_service_places)),
+        slots(mapped<PaddedWord>(skeleton->maps.xlb_slots)),
+        schedulers(mapped<xlb_scheduler>(skeleton->maps.xlb_schedulers)),
+        interface_array(mapped<xlb_interface>(skeleton->maps.xlb_interfaces)),
+        peer_words(mapped<uint64_t>(skeleton->maps.xlb_peer_filter)),
+        settings(mapped<xlb_settings>(skeleton->maps.xlb_settings)),
+        real_servers(mapped<xlb_real_server>(skeleton->maps.xlb_real_servers)),
+        loads(mapped<xlb_load>(skeleton->maps.xlb_loads)),
+        flows(mapped<xlb_flow_bucket>(skeleton->maps.xlb_flows)),
+        flow_addresses(mapped<xlb_client_address>(skeleton->maps.xlb_flow_addresses)),
+        clients(mapped<xlb_client_bucket>(skeleton->maps.xlb_persistence)),
+        directory(displacements.span(), services.span(), places.span()),
+        interfaces(interface_array.span()),
+        peers(peer_words.span()) {}
+
+  MappedArray<PaddedWord> displacements;
+  MappedArray<ServiceMemory> services;
+  MappedArray<PaddedWord> places;
+  MappedArray<PaddedWord> slots;
+  MappedArray<xlb_scheduler> schedulers;
+  MappedArray<xlb_interface> interface_array;
+  MappedArray<uint64_t> peer_words;
+  MappedArray<xlb_settings> settings;
+  MappedArray<xlb_real_server> real_servers;
+  MappedArray<xlb_load> loads;
+  MappedArray<xlb_flow_bucket> flows;
+  MappedArray<xlb_client_address> flow_addresses;
+  MappedArray<xlb_client_bucket> clients;
+  ServiceDirectory directory;
+  InterfaceTable interfaces;
+  PeerFilter peers;
+};
+
 Program::Program(uint32_t flow_buckets, uint32_t client_buckets)
     : skeleton_(open_small(flow_buckets, client_buckets)) {
-  if (skeleton_ == nullptr || xlb_bpf__load(skeleton_) != 0)
-    throw std::runtime_error("cannot load the XDP program");
+  if (skeleton_ == nullptr) throw std::runtime_error("cannot open the XDP program");
+  skeleton_->rodata->xlb_clock_epoch = kernel_clock().epoch_ticks;
+  skeleton_->rodata->xlb_clock_scale = kernel_clock().seconds_per_tick;
+  if (xlb_bpf__load(skeleton_) != 0) throw std::runtime_error("cannot load the XDP program");
+  memory_ = std::make_unique<Memory>(skeleton_);
   put_interface(kIngress, kDirectorMac);
+  settings() = {
+      .timeout_s = {0, XLB_SYN_RECV_TIMEOUT_S, XLB_ESTABLISHED_TIMEOUT_S, XLB_FIN_WAIT_TIMEOUT_S,
+                    XLB_CLOSE_TIMEOUT_S, XLB_UDP_TIMEOUT_S, XLB_UDP_TIMEOUT_S, 0},
+      .any_port = 0,
+      .icmp_errors_per_second = XLB_ICMP_ERRORS_PER_SECOND,
+      .zero = {}};
 }
 
 Program::~Program() {
+  const auto counted = counted_flows();
+  for (uint32_t index = 0; index < kRealServers; index++) {
+    CAPTURE(index);
+    CHECK(load(index).active == counted[index].active);
+    CHECK(load(index).inactive == counted[index].inactive);
+  }
+  memory_.reset();
   xlb_bpf__destroy(skeleton_);
 }
 
@@ -149,19 +229,34 @@ void Program::put_service(const ServiceSpec& spec) {
   const uint32_t ring_offset = spec.id * 2 * kSlotsPerTable;
   const uint32_t hash_offset = ring_offset + kSlotsPerTable;
   for (uint32_t i = 0; i < spec.ring.size(); i++)
-    update(skeleton_->maps.xlb_slots, ring_offset + i, spec.ring[i]);
+    memory_->slots[ring_offset + i].value = spec.ring[i];
   for (uint32_t i = 0; i < spec.hash.size(); i++)
-    update(skeleton_->maps.xlb_slots, hash_offset + i, spec.hash[i]);
-  const xlb_service_key key{htonl(spec.address), htons(spec.port), spec.protocol, 0};
-  const xlb_service service{.id = spec.id,
-                            .persistence_timeout_s = spec.persistence_timeout_s,
-                            .ring_offset = ring_offset,
-                            .ring_length = static_cast<uint32_t>(spec.ring.size()),
-                            .hash_offset = hash_offset,
-                            .hash_length = static_cast<uint32_t>(spec.hash.size()),
-                            .local_real_server = spec.local_real_server,
-                            .zero = 0};
-  update(skeleton_->maps.xlb_services, key, service);
+    memory_->slots[hash_offset + i].value = spec.hash[i];
+  constexpr uint8_t kAddressAndPort = XLB_HASH_SOURCE_ADDRESS | XLB_HASH_SOURCE_PORT;
+  xlb_service service{};
+  encode_address(spec.version, spec.address, service.key.address);
+  service.key.family = spec.version;
+  xlb_service address{};
+  address.key = service.key;
+  service.key.port = htons(spec.port);
+  service.key.protocol = spec.protocol;
+  service.id = static_cast<uint16_t>(spec.id);
+  service.scheduling = spec.scheduling;
+  service.hash_input = spec.hash_input.value_or(
+      spec.persistence_timeout_s != 0 ? +XLB_HASH_SOURCE_ADDRESS : kAddressAndPort);
+  service.ring = XLB_SLOTS_OF(ring_offset, spec.ring.size());
+  service.hash = XLB_SLOTS_OF(hash_offset, spec.hash.size());
+  service.persistence_timeout_s = spec.persistence_timeout_s;
+  service.persistence_prefix = spec.persistence_prefix;
+  service.local_real_server = spec.local_real_server;
+  service.flags = spec.flags;
+  address = memory_->directory.find(address.key).value_or(address);
+  (spec.protocol == kTcp ? address.fragments_tcp : address.fragments_udp) =
+      spec.takes_fragments ? service.id : uint16_t{0};
+  if (!memory_->directory.put(service) || !memory_->directory.put(address))
+    throw std::runtime_error("no place for a virtual server");
+  memory_->directory.reclaim();
+  if (spec.port == 0) settings().any_port = 1;
 }
 
 void Program::put_real_server(uint32_t index, const RealServerSpec& spec) {
@@ -170,26 +265,36 @@ void Program::put_real_server(uint32_t index, const RealServerSpec& spec) {
   std::copy(mac.begin(), mac.end(), real_server.destination_mac);
   std::copy(kDirectorMac.begin(), kDirectorMac.end(), real_server.source_mac);
   real_server.ifindex = spec.ifindex;
-  real_server.flags = spec.flags;
+  real_server.flags = static_cast<uint16_t>(spec.flags);
   real_server.service_id = static_cast<uint16_t>(spec.service_id);
-  update(skeleton_->maps.xlb_real_servers, index, real_server);
+  real_server.weight = spec.weight;
+  memory_->real_servers[index] = real_server;
 }
 
-void Program::put_interface(uint32_t ifindex, const Mac& mac) {
-  xlb_interface value{};
-  std::copy(mac.begin(), mac.end(), value.mac);
-  update(skeleton_->maps.xlb_interfaces, ifindex, value);
+void Program::put_interface(uint32_t ifindex, const Mac& mac, uint32_t address) {
+  InterfaceIdentity identity{{mac}, std::nullopt, std::nullopt};
+  if (address != 0) {
+    identity.address = IpAddress::from_v4(htonl(address));
+    identity.address6 = IpAddress::from_v6(address6(0, address));
+  }
+  if (auto put = memory_->interfaces.put(ifindex, identity); !put)
+    throw std::runtime_error(put.error().text);
 }
 
 void Program::remove_interface(uint32_t ifindex) {
-  (void)bpf_map__delete_elem(skeleton_->maps.xlb_interfaces, &ifindex, sizeof(ifindex), 0);
+  memory_->interfaces.erase(ifindex);
 }
 
 void Program::put_peer(const Mac& mac, uint32_t service_id) {
   xlb_peer_key key{};
   std::copy(mac.begin(), mac.end(), key.mac);
   key.service_id = static_cast<uint16_t>(service_id);
+  memory_->peers.add({mac});
   update(skeleton_->maps.xlb_peers, key, uint8_t{1});
+}
+
+xlb_settings& Program::settings() {
+  return memory_->settings[0];
 }
 
 void Program::put_port(uint32_t ifindex) {
@@ -220,7 +325,31 @@ xlb_traffic Program::unserved(uint32_t service_id) {
 }
 
 uint64_t Program::cursor(uint32_t service_id) {
-  return lookup<xlb_scheduler>(skeleton_->maps.xlb_schedulers, service_id).cursor;
+  return memory_->schedulers[service_id].cursor;
+}
+
+Load Program::load(uint32_t real_server) {
+  const xlb_load& load = memory_->loads[real_server];
+  return {static_cast<int64_t>(load.active), static_cast<int64_t>(load.inactive)};
+}
+
+void Program::count(const xlb_flow& flow, int64_t change) {
+  const uint32_t real_server = XLB_FLOW_REAL_SERVER(flow.value);
+  if (flow.value == 0 || real_server >= kRealServers) return;
+  xlb_load& load = memory_->loads[real_server];
+  (XLB_FLOW_STATE(flow.value) == XLB_FLOW_ESTABLISHED ? load.active : load.inactive) +=
+      static_cast<uint64_t>(change);
+}
+
+std::vector<Load> Program::counted_flows() {
+  std::vector<Load> result(kRealServers);
+  for (const xlb_flow& one : flows()) {
+    const uint32_t real_server = XLB_FLOW_REAL_SERVER(one.value);
+    if (real_server >= kRealServers) continue;
+    Load& load = result[real_server];
+    ++(XLB_FLOW_STATE(one.value) == XLB_FLOW_ESTABLISHED ? load.active : load.inactive);
+  }
+  return result;
 }
 
 size_t Program::flow_places() const {
@@ -228,16 +357,18 @@ size_t Program::flow_places() const {
 }
 
 xlb_flow Program::flow(size_t place) {
-  const auto bucket = static_cast<uint32_t>(place / XLB_FLOWS_PER_BUCKET);
-  return lookup<xlb_flow_bucket>(skeleton_->maps.xlb_flows, bucket)
-      .flows[place % XLB_FLOWS_PER_BUCKET];
+  return memory_->flows[place / XLB_FLOWS_PER_BUCKET].flows[place % XLB_FLOWS_PER_BUCKET];
 }
 
 void Program::set_flow(size_t place, const xlb_flow& flow) {
-  const auto bucket = static_cast<uint32_t>(place / XLB_FLOWS_PER_BUCKET);
-  auto value = lookup<xlb_flow_bucket>(skeleton_->maps.xlb_flows, bucket);
-  value.flows[place % XLB_FLOWS_PER_BUCKET] = flow;
-  update(skeleton_->maps.xlb_flows, bucket, value);
+  auto& entry = memory_->flows[place / XLB_FLOWS_PER_BUCKET].flows[place % XLB_FLOWS_PER_BUCKET];
+  count(entry, -1);
+  entry = flow;
+  count(entry, 1);
+}
+
+xlb_client_address Program::noted_client(size_t place) {
+  return memory_->flow_addresses[place];
 }
 
 std::vector<xlb_flow> Program::flows() {
@@ -263,8 +394,7 @@ std::optional<xlb_flow> Program::flow_of(const Packet& packet, uint32_t service_
 
 size_t Program::home_of(const Packet& packet, uint32_t service_id) {
   const uint32_t mask = skeleton_->rodata->xlb_flow_mask;
-  return size_t{static_cast<uint32_t>(xlb_hash(flow_key(packet, service_id), kSeed)) & mask} *
-         XLB_FLOWS_PER_BUCKET;
+  return size_t{xlb_bucket_hash(flow_key(packet, service_id), kSeed) & mask} * XLB_FLOWS_PER_BUCKET;
 }
 
 size_t Program::client_places() const {
@@ -272,16 +402,13 @@ size_t Program::client_places() const {
 }
 
 xlb_client Program::client(size_t place) {
-  const auto bucket = static_cast<uint32_t>(place / XLB_PERSISTENCE_PER_BUCKET);
-  return lookup<xlb_client_bucket>(skeleton_->maps.xlb_persistence, bucket)
+  return memory_->clients[place / XLB_PERSISTENCE_PER_BUCKET]
       .clients[place % XLB_PERSISTENCE_PER_BUCKET];
 }
 
 void Program::set_client(size_t place, const xlb_client& client) {
-  const auto bucket = static_cast<uint32_t>(place / XLB_PERSISTENCE_PER_BUCKET);
-  auto value = lookup<xlb_client_bucket>(skeleton_->maps.xlb_persistence, bucket);
-  value.clients[place % XLB_PERSISTENCE_PER_BUCKET] = client;
-  update(skeleton_->maps.xlb_persistence, bucket, value);
+  memory_->clients[place / XLB_PERSISTENCE_PER_BUCKET].clients[place % XLB_PERSISTENCE_PER_BUCKET] =
+      client;
 }
 
 std::optional<xlb_client> Program::client_of(uint32_t address, uint32_t service_id) {
@@ -294,14 +421,18 @@ std::optional<xlb_client> Program::client_of(uint32_t address, uint32_t service_
 
 void Program::put_client(uint32_t address, const xlb_client& client, uint32_t service_id) {
   const uint64_t key = client_key(address, service_id);
-  const uint32_t bucket =
-      static_cast<uint32_t>(xlb_hash(key, kSeed)) & skeleton_->rodata->xlb_client_mask;
+  const uint32_t bucket = xlb_bucket_hash(key, kSeed) & skeleton_->rodata->xlb_client_mask;
   xlb_client entry = client;
   entry.key = key;
   set_client(size_t{bucket} * XLB_PERSISTENCE_PER_BUCKET, entry);
 }
 
 uint64_t flow_key(const Packet& packet, uint32_t service_id) {
+  if (packet.version == 6) {
+    const auto [high, low] = loaded(address6(packet.client_net, packet.client));
+    return xlb_flow_key_hashed(high, low, htons(packet.client_port), htons(packet.port),
+                               static_cast<uint16_t>(service_id), kSeed);
+  }
   return XLB_FLOW_KEY(htonl(packet.client), htons(packet.client_port), service_id);
 }
 

@@ -1,8 +1,10 @@
 // The XDP program in this process: loaded with small tables, its maps filled and read directly,
-// frames sent through it one at a time. It knows the ABI, not the manager.
+// frames sent through it one at a time. It knows the ABI; of the manager only the classes that lay
+// out what the program looks up.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,19 +25,26 @@ Mac mac_of(uint32_t real_server);
 
 struct ServiceSpec {
   uint32_t id = kServiceId;
-  uint32_t address = kVip;
+  uint32_t address = kVip;  // of IPv6 the last four bytes, as in Packet
   uint16_t port = kPort;
   uint8_t protocol = kTcp;
   uint32_t persistence_timeout_s = 0;
   std::vector<uint32_t> ring;  // real server indices, at most 512
   std::vector<uint32_t> hash;
   uint32_t local_real_server = 0;
+  uint8_t version = 4;
+  uint8_t scheduling = XLB_SCHEDULE_RING;
+  std::optional<uint8_t> hash_input = std::nullopt;  // default: ports too unless persistent
+  uint8_t persistence_prefix = 128;
+  uint8_t flags = 0;
+  bool takes_fragments = false;  // whose beginning was not seen
 };
 
 struct RealServerSpec {
   uint32_t flags = kUsable;
   uint32_t service_id = kServiceId;
   uint32_t ifindex = kIngress;
+  uint32_t weight = 1;
 };
 
 struct Outcome {
@@ -51,9 +60,18 @@ struct Judged {
   Frame frame;
 };
 
+// Connections of a real server, as it is told to the schedulers.
+struct Load {
+  int64_t active = 0;
+  int64_t inactive = 0;
+
+  bool operator==(const Load&) const = default;
+};
+
 // Why BPF programs cannot be loaded here; empty: they can.
 std::string why_not_loadable();
 
+// Its end checks that the loads are what the flows add up to, whatever was done to it.
 class Program {
  public:
   // Sizes in buckets, powers of two.
@@ -67,18 +85,24 @@ class Program {
 
   void put_service(const ServiceSpec& spec);
   void put_real_server(uint32_t index, const RealServerSpec& spec = {});
-  void put_interface(uint32_t ifindex, const Mac& mac);
+  // `address`: of the ICMP errors it sends; 0: it sends none.
+  void put_interface(uint32_t ifindex, const Mac& mac, uint32_t address = 0);
   void remove_interface(uint32_t ifindex);
   void put_peer(const Mac& mac, uint32_t service_id = kServiceId);
   void put_port(uint32_t ifindex);
+  xlb_settings& settings();
 
   uint64_t verdicts(xlb_verdict reason);
   std::vector<uint64_t> all_verdicts();
   xlb_traffic traffic(uint32_t real_server);
   xlb_traffic unserved(uint32_t service_id);
   uint64_t cursor(uint32_t service_id);
+  Load load(uint32_t real_server);
+  // By real server, what the flow table's entries add up to.
+  std::vector<Load> counted_flows();
 
-  // The tables, entry by entry; `place` counts through all buckets.
+  // The tables, entry by entry; `place` counts through all buckets. What is written counts in the
+  // loads.
   [[nodiscard]] size_t flow_places() const;
   xlb_flow flow(size_t place);
   void set_flow(size_t place, const xlb_flow& flow);
@@ -86,6 +110,7 @@ class Program {
   std::optional<xlb_flow> flow_of(const Packet& packet, uint32_t service_id = kServiceId);
   // Where the packet's flow is first looked for; an entry put there is found.
   size_t home_of(const Packet& packet, uint32_t service_id = kServiceId);
+  xlb_client_address noted_client(size_t place);
 
   [[nodiscard]] size_t client_places() const;
   xlb_client client(size_t place);
@@ -94,7 +119,12 @@ class Program {
   void put_client(uint32_t address, const xlb_client& client, uint32_t service_id = kServiceId);
 
  private:
+  struct Memory;
+
+  void count(const xlb_flow& flow, int64_t change);
+
   xlb_bpf* skeleton_;
+  std::unique_ptr<Memory> memory_;
 };
 
 uint64_t flow_key(const Packet& packet, uint32_t service_id = kServiceId);

@@ -82,9 +82,9 @@ TEST_CASE("Each new connection refreshes its client, other packets do not") {
   put_pair(program);
   CHECK(receiver_of(program, syn(kClient, 1000)) == 1);
   program.put_client(kClient, entry(1, 30));
-  for (const uint8_t flags : {kSyn, kAck, kFin}) {  // the SYN is a retransmission
+  for (const int flags : {+kSyn, +kAck, kFin | kAck}) {  // the SYN is a retransmission
     Packet packet = syn(kClient, 1000);
-    packet.flags = flags;
+    packet.flags = static_cast<uint8_t>(flags);
     CHECK(receiver_of(program, packet) == 1);
     CHECK(age_of(program, kClient) >= 30);
   }

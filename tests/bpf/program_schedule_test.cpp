@@ -134,5 +134,123 @@ TEST_CASE("Two directors hash alike whatever their numbers for services and real
           receiver_of(other, from_port(port, kAck)));
 }
 
+// ---- sh, mh, dh ----
+
+struct Hashed {
+  explicit Hashed(uint8_t input) {
+    std::vector<uint32_t> hash;
+    for (uint32_t index = 1; index <= 16; index++) {
+      hash.push_back(index);
+      program.put_real_server(index);
+    }
+    program.put_service(
+        {.ring = {}, .hash = hash, .scheduling = XLB_SCHEDULE_HASH, .hash_input = input});
+  }
+  // How many real servers 16 connections of a client, or one of 16 clients, go to.
+  size_t of_one_client() {
+    std::set<uint32_t> seen;
+    for (uint16_t port = 1000; port < 1016; port++)
+      seen.insert(receiver_of(program, from_port(port)));
+    return seen.size();
+  }
+  size_t of_clients() {
+    std::set<uint32_t> seen;
+    for (uint32_t i = 1; i <= 16; i++)
+      seen.insert(receiver_of(program, {.client = kClient + i}));
+    return seen.size();
+  }
+
+  Program program;
+};
+
+TEST_CASE("sh and mh: a client's connections go to one real server, those of many to many") {
+  Hashed hashed(XLB_HASH_SOURCE_ADDRESS);
+  CHECK(hashed.of_one_client() == 1);
+  CHECK(hashed.of_clients() > 5);
+  // With or without an entry in the table: another director sends them alike.
+  for (uint32_t i = 50; i < 80; i++) {
+    const uint32_t chosen = receiver_of(hashed.program, {.client = kClient + i, .flags = kAck});
+    CHECK(receiver_of(hashed.program, {.client = kClient + i}) == chosen);
+  }
+}
+
+TEST_CASE("sh-port and mh-port: each connection has its own") {
+  Hashed hashed(XLB_HASH_SOURCE_ADDRESS | XLB_HASH_SOURCE_PORT);
+  CHECK(hashed.of_one_client() > 5);
+  CHECK(hashed.of_clients() > 5);
+}
+
+TEST_CASE("dh: all of a virtual server's connections go to one real server") {
+  Hashed hashed(0);
+  CHECK(hashed.of_one_client() == 1);
+  CHECK(hashed.of_clients() == 1);
+  std::set<uint32_t> of_servers;
+  std::vector<uint32_t> hash;
+  for (uint32_t index = 1; index <= 16; index++)
+    hash.push_back(index);
+  for (uint32_t i = 1; i <= 16; i++) {
+    hashed.program.put_service({.address = kVip + i,
+                                .ring = {},
+                                .hash = hash,
+                                .scheduling = XLB_SCHEDULE_HASH,
+                                .hash_input = 0});
+    of_servers.insert(
+        receiver_of(hashed.program, {.server = kVip + i, .client_port = 2000, .flags = kAck}));
+  }
+  CHECK(of_servers.size() > 5);
+}
+
+TEST_CASE("A hash scheduler's connection stays where it is when the slots change") {
+  Program program;
+  program.put_service({.ring = {},
+                       .hash = {1},
+                       .scheduling = XLB_SCHEDULE_HASH,
+                       .hash_input = XLB_HASH_SOURCE_ADDRESS});
+  for (const uint32_t index : {1U, 2U})
+    program.put_real_server(index);
+  CHECK(receiver_of(program, from_port(1000)) == 1);
+  program.put_service({.ring = {},
+                       .hash = {2},
+                       .scheduling = XLB_SCHEDULE_HASH,
+                       .hash_input = XLB_HASH_SOURCE_ADDRESS});
+  CHECK(receiver_of(program, from_port(1000, kAck)) == 1);
+  CHECK(receiver_of(program, from_port(1001)) == 2);
+}
+
+// ---- one packet (ops) ----
+
+TEST_CASE("One-packet UDP: every datagram takes a turn, none is remembered") {
+  Program program;
+  program.put_service({.id = 8,
+                       .port = 53,
+                       .protocol = kUdp,
+                       .ring = {3, 4},
+                       .hash = {3},
+                       .flags = XLB_SERVICE_ONE_PACKET});
+  for (const uint32_t index : {3U, 4U})
+    program.put_real_server(index, {.service_id = 8});
+  for (int i = 0; i < 10; i++)
+    CHECK(receiver_of(program, datagram(1000)) == 3U + i % 2);
+  CHECK(program.flows().empty());
+  CHECK(program.traffic(3).connections == 5);
+  CHECK(program.traffic(4).connections == 5);
+}
+
+TEST_CASE("One-packet UDP with persistence keeps the client") {
+  Program program;
+  program.put_service({.id = 8,
+                       .port = 53,
+                       .protocol = kUdp,
+                       .persistence_timeout_s = 50,
+                       .ring = {3, 4},
+                       .hash = {3},
+                       .flags = XLB_SERVICE_ONE_PACKET});
+  for (const uint32_t index : {3U, 4U})
+    program.put_real_server(index, {.service_id = 8});
+  for (uint16_t port = 1000; port < 1010; port++)
+    CHECK(receiver_of(program, datagram(port)) == 3);
+  CHECK(program.flows().empty());
+}
+
 }  // namespace
 }  // namespace xlb::test

@@ -119,6 +119,65 @@ TEST_CASE("A SYN flood does not push out established connections") {
   }
 }
 
+TEST_CASE("A pair of buckets full of live flows refuses newcomers") {
+  constexpr std::array<Entry, kPlaces> kLive{{
+      {XLB_FLOW_ESTABLISHED, 0},
+      {XLB_FLOW_ESTABLISHED, 10},
+      {XLB_FLOW_ESTABLISHED, 20},
+      {XLB_FLOW_UDP, 30},
+      {XLB_FLOW_ESTABLISHED, 40},
+      {XLB_FLOW_UDP, XLB_LIVE_FLOW_S - 5},  // some seconds early: the clock goes on
+      {XLB_FLOW_ESTABLISHED, XLB_LIVE_FLOW_S - 5},
+      {XLB_FLOW_ESTABLISHED, 5},
+  }};
+  FullTable table(kLive);
+  SUBCASE("they are sent by the hash and counted, not remembered") {
+    CHECK(table.taken_by_new() == kPlaces);
+    CHECK(table.taken_by_new() == kPlaces);
+    CHECK(table.program.traffic(1).connections == 2);
+    CHECK(table.program.cursor(kServiceId) == 2);
+  }
+  SUBCASE("their later packets follow the SYN, whoever had the turn") {
+    table.program.put_service({.ring = {2, 3, 4}, .hash = {1}});
+    for (const uint32_t index : {3U, 4U})
+      table.program.put_real_server(index);
+    for (uint32_t port = 6000; port < 6010; port++) {
+      CHECK(receiver_of(table.program, from_port(port)) == 1);
+      CHECK(receiver_of(table.program, from_port(port, kAck)) == 1);
+    }
+  }
+  SUBCASE("one that was idle for longer gives way") {
+    table.set(5, {XLB_FLOW_UDP, XLB_LIVE_FLOW_S + 1});
+    CHECK(table.taken_by_new() == 5);
+  }
+  SUBCASE("one that had a single datagram gives way") {
+    table.set(3, {XLB_FLOW_UDP_ONE, 0});
+    CHECK(table.taken_by_new() == 3);
+  }
+  SUBCASE("one that is not yet open gives way") {
+    table.set(7, {XLB_FLOW_SYN_RECV, 0});
+    CHECK(table.taken_by_new() == 7);
+  }
+}
+
+TEST_CASE("A flood of single datagrams does not push out what has had several") {
+  Program program(2, 1);
+  program.put_service({.protocol = kUdp, .ring = {1}, .hash = {1}});
+  for (const uint32_t index : {1U, 2U})
+    program.put_real_server(index);
+  const auto datagram = [](uint32_t port) {
+    return Packet{.protocol = kUdp, .client_port = static_cast<uint16_t>(port)};
+  };
+  for (uint32_t port = 100; port < 104; port++) {
+    const uint64_t value = XLB_FLOW_VALUE(2, now_s() - 250, XLB_FLOW_UDP);
+    program.set_flow(port - 100, {flow_key(datagram(port)), value});
+  }
+  for (uint32_t port = 1000; port < 2000; port++)
+    CHECK(receiver_of(program, datagram(port)) == 1);
+  for (uint32_t port = 100; port < 104; port++)
+    CHECK(receiver_of(program, datagram(port)) == 2);
+}
+
 TEST_CASE("An entry that somebody is writing is neither read nor taken") {
   FullTable table(kMixed);
   for (size_t place = 0; place < kPlaces; place++)

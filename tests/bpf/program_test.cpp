@@ -56,12 +56,12 @@ void check_sent(Program& program, const Row& row, uint32_t real_server) {
   CHECK(after.bytes == before.bytes + row.packet.total_length.value_or(row.packet.ip_bytes()));
 }
 
-TEST_CASE("What is not TCP or UDP over IPv4 to a virtual server goes to the stack untouched") {
+TEST_CASE("What is not TCP or UDP to a virtual server goes to the stack untouched") {
   const std::vector<Row> rows{
       {"ARP", {.ether_type = 0x0806}},
       {"IPv6", {.ether_type = 0x86dd, .version = 6}},
-      {"VLAN tagged", {.vlan = 5}},
-      {"VLAN tagged with id 0", {.vlan = 0}},
+      {"IPv6 header under the type of IPv4", {.version = 6}},
+      {"VLAN tagged, another port", {.vlan = 5, .port = 81}},
       {"VRRP to the VIP", {.protocol = 112}},
       {"VRRP multicast", {.to = kMulticastMac, .protocol = 112, .server = ipv4(224, 0, 0, 18)}},
       {"ICMP", {.protocol = 1}},
@@ -86,23 +86,6 @@ TEST_CASE("What is not TCP or UDP over IPv4 to a virtual server goes to the stac
   put_services(program);
   for (const Row& row : rows)
     check_untouched(program, row, "XLB_PASS_NOT_OURS", XDP_PASS);
-  check_nothing_balanced(program);
-}
-
-TEST_CASE("Fragments go to the stack untouched, and are counted as such") {
-  const std::vector<Row> rows{
-      {"first fragment", {.fragment = kMoreFragments}},
-      {"middle fragment", {.fragment = kMoreFragments | 185}},
-      {"last fragment", {.fragment = 185}},
-      {"smallest offset", {.fragment = 1}},
-      {"greatest offset", {.fragment = 0x1fff}},
-      {"UDP, first fragment", {.protocol = kUdp, .fragment = kMoreFragments, .port = 53}},
-      {"fragment for somebody else", {.fragment = 185, .server = kVip + 1}},
-  };
-  Program program;
-  put_services(program);
-  for (const Row& row : rows)
-    check_untouched(program, row, "XLB_PASS_FRAGMENT", XDP_PASS);
   check_nothing_balanced(program);
 }
 
@@ -166,6 +149,30 @@ TEST_CASE("A malformed packet to a virtual server is dropped and counted") {
   check_nothing_balanced(program);
 }
 
+TEST_CASE("TCP flags that no connection has are dropped and change nothing") {
+  Program program;
+  put_services(program);
+  CHECK(program.judge(Packet{}.frame()).reason == "XLB_TX");
+  const auto before = program.flow_of({});
+  REQUIRE(before);
+  for (unsigned flags = 0; flags < 0x100; flags++) {
+    CAPTURE(flags);
+    const bool syn = (flags & kSyn) != 0;
+    const bool fin = (flags & kFin) != 0;
+    const bool rst = (flags & kRst) != 0;
+    const bool ack = (flags & kAck) != 0;
+    // One of them, or an acknowledgment; what closes acknowledges.
+    const bool possible = syn + fin + rst <= 1 && (ack || syn || rst);
+    for (const uint16_t port : {uint16_t{40000}, uint16_t{41000}}) {
+      if (possible) continue;
+      const Packet packet{.client_port = port, .flags = static_cast<uint8_t>(flags)};
+      check_untouched(program, {"", packet}, "XLB_DROP_FLAGS", XDP_DROP);
+    }
+  }
+  CHECK(program.flows().size() == 1);
+  CHECK(program.flow_of({})->value == before->value);
+}
+
 TEST_CASE("A peer's frame is never balanced again") {
   Program program;
   put_services(program);
@@ -215,8 +222,9 @@ TEST_CASE("Direct routing rewrites both MACs, takes one hop and leaves the rest 
       {"don't fragment", {.fragment = kDontFragment}},
       {"TTL 255", {.ttl = 255}},
       {"TTL 2", {.ttl = 2}},
-      {"no TCP flags", {.flags = 0}},
-      {"all TCP flags", {.flags = 0xff}},
+      {"VLAN tagged", {.vlan = 5}},
+      {"VLAN tagged with id 0", {.vlan = 0}},
+      {"flags beside those of a connection", {.flags = kAck | kPush | 0xe0}},
       {"client port 0", {.client_port = 0}},
       {"client port 65535", {.client_port = 65535}},
       {"client 255.255.255.254", {.client = 0xfffffffe}},
@@ -255,7 +263,7 @@ TEST_CASE("The IP checksum is right after every checksum there is") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("A packet at the end of its hops is dropped and counted, not sent") {
+TEST_CASE("A packet at the end of its hops is dropped where no address is there to answer from") {
   Program program;
   put_services(program);
   for (const uint8_t ttl : {uint8_t{1}, uint8_t{0}})

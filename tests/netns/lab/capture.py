@@ -13,11 +13,26 @@ from .process import wait_until
 
 _ETH_P_ALL = 3
 _PACKET_OUTGOING = 4
+_SOL_PACKET = 263
+_PACKET_AUXDATA = 8
+_AUXDATA = struct.Struct("IIIHHHH")  # tpacket_auxdata
+_VLAN_VALID, _VLAN_TYPE_VALID = 1 << 4, 1 << 6
 _SO_RCVBUFFORCE = 33
 
 
 def _mac(raw):
     return ":".join(f"{byte:02x}" for byte in raw)
+
+
+def _whole(raw, ancillary):
+    """The frame with its outer VLAN tag, which the kernel hands over beside it."""
+    for level, kind, value in ancillary:
+        if (level, kind) != (_SOL_PACKET, _PACKET_AUXDATA):
+            continue
+        status, _, _, _, _, tag, tag_type = _AUXDATA.unpack(value)
+        if status & _VLAN_VALID:
+            return raw[:12] + struct.pack("!HH", tag_type if status & _VLAN_TYPE_VALID else 0x8100, tag) + raw[12:]
+    return raw
 
 
 @dataclass(frozen=True)
@@ -91,6 +106,7 @@ class Capture:
         for host in hosts:
             tap = switch.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             tap.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 32 << 20)
+            tap.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
             tap.settimeout(0.05)
             tap.bind((host.port, _ETH_P_ALL))
             self._sockets.append(tap)
@@ -101,12 +117,13 @@ class Capture:
     def _read(self, tap, port):
         while True:
             try:
-                raw, address = tap.recvfrom(65536)
+                raw, ancillary, _, address = tap.recvmsg(65536, 64)
             except TimeoutError:
                 if self._stopping.is_set():
                     return
                 continue
-            self._frames.append(Frame(port, address[2] == _PACKET_OUTGOING, time.monotonic(), raw))
+            whole = _whole(raw, ancillary)
+            self._frames.append(Frame(port, address[2] == _PACKET_OUTGOING, time.monotonic(), whole))
 
     def __enter__(self):
         return self

@@ -17,12 +17,16 @@ class Reply:
     local_port: int
 
 
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 class Client:
     def __init__(self, namespace):
         self._namespace = namespace
 
     def connect(self, source, address=VIP, port=80, timeout=2.0):
-        connection = self._namespace.socket()
+        connection = self._namespace.socket(family_of(address))
         try:
             connection.settimeout(timeout)
             connection.bind((source, 0))
@@ -53,7 +57,7 @@ class Client:
 
     def udp(self, source, port=5353, address=VIP, timeout=1.0, local_port=0):
         """One datagram and its answer."""
-        with self._namespace.socket(kind=socket.SOCK_DGRAM) as connection:
+        with self._namespace.socket(family_of(address), socket.SOCK_DGRAM) as connection:
             connection.settimeout(timeout)
             connection.bind((source, local_port))
             connection.connect((address, port))

@@ -131,6 +131,16 @@ class Director:
             raise LabError(f"xlbd on {self.name} gives no status: HTTP {code}")
         return json.loads(body)
 
+    def count(self, reason):
+        """Packets with this verdict, such as drop_ttl."""
+        return next(drop["packets"] for drop in self.status()["drops"] if drop["reason"] == reason)
+
+    def apply(self, config):
+        """Reloads with another configuration; every real server of it is usable when this returns."""
+        self.config.write_text(config)
+        self.ctl("reload")
+        self.wait_forwarding()
+
     def ctl(self, *arguments, check=True):
         return self.host.run(xlbctl_path(), "--run-dir", self.run_dir, *arguments, check=check)
 

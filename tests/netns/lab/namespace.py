@@ -53,6 +53,10 @@ class Namespace:
     def ip(self, *argv, check=True):
         return run(["ip", "-n", self.name, *(str(argument) for argument in argv)], check=check)
 
+    def batch(self, commands):
+        """Many `ip` commands at once."""
+        run(["ip", "-n", self.name, "-batch", "-"], text_input="".join(f"{command}\n" for command in commands))
+
     def ip_json(self, *argv):
         return json.loads(run(["ip", "-n", self.name, "-d", "-j", *(str(argument) for argument in argv)]) or "[]")
 

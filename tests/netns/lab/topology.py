@@ -146,8 +146,7 @@ class Topology:
         # The crowd's addresses are routed, not on link: the kernel's neighbour table has one limit for all namespaces.
         self.router.ip("route", "add", "10.20.1.0/24", "via", CLIENT)
         self.client.ip("addr", "add", f"{CLIENT}/24", "dev", "eth0")
-        batch = "".join(f"addr add {address}/32 dev lo\n" for address in client_addresses(CLIENT_COUNT))
-        run(["ip", "-n", self.client.name, "-batch", "-"], text_input=batch)
+        self.client.batch(f"addr add {address}/32 dev lo" for address in client_addresses(CLIENT_COUNT))
         self.client.ip("link", "set", "dev", "lo", "up")
         self.client.ip("link", "set", "dev", "eth0", "up")
         self.client.ip("route", "add", "default", "via", CLIENT_NET_ROUTER)

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 
+from .client import family_of
 from .process import Process, wait_until
 
 SO_RCVBUFFORCE = 33
@@ -106,7 +107,9 @@ class WebServer:
         self.start()
 
     def start(self):
-        listener = self._host.socket()
+        listener = self._host.socket(family_of(self._endpoint[0]))
+        if listener.family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(self._endpoint)
         listener.listen(512)
@@ -208,7 +211,7 @@ class UdpEcho:
 
     def __init__(self, host, name, address="0.0.0.0", port=5353):
         self._name = name
-        self._socket = host.socket(kind=socket.SOCK_DGRAM)
+        self._socket = host.socket(family_of(address), socket.SOCK_DGRAM)
         # A laboratory that has no CPU for a moment must not lose what waits here.
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
         self._socket.bind((address, port))
