@@ -10,6 +10,7 @@
 #include <linux/ip.h>
 #include <linux/tcp.h>
 #include <net/if.h>
+#include <netinet/ip6.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,6 +101,17 @@ inline ForwardedVirtualServer service(std::vector<ForwardedRealServer> servers,
   return result;
 }
 
+inline ForwardedVirtualServer service6(std::vector<ForwardedRealServer> servers) {
+  auto result = service(std::move(servers));
+  result.key.address = kVirtual6;
+  return result;
+}
+
+inline void sweep(XdpDataplane& dataplane) {
+  while (!dataplane.sweep_step(std::chrono::steady_clock::now())) {
+  }
+}
+
 struct Frame {
   ethhdr ethernet{};
   iphdr ip{};
@@ -126,13 +138,37 @@ inline Frame tcp_frame(uint8_t client, bool syn, uint16_t port = 80) {
   return frame;
 }
 
+struct Frame6 {
+  ethhdr ethernet{};
+  ip6_hdr ip{};
+  tcphdr tcp{};
+} __attribute__((packed));
+
+// From 2001:db8:NET::CLIENT.
+inline Frame6 tcp_frame6(uint8_t client, bool syn, uint16_t net = 1, uint16_t port = 80) {
+  const Frame like = tcp_frame(client, syn, port);
+  Frame6 frame;
+  frame.ethernet = like.ethernet;
+  frame.ethernet.h_proto = htons(ETH_P_IPV6);
+  frame.tcp = like.tcp;
+  frame.ip.ip6_flow = htonl(6U << 28);
+  frame.ip.ip6_plen = htons(sizeof frame.tcp);
+  frame.ip.ip6_nxt = IPPROTO_TCP;
+  frame.ip.ip6_hlim = 64;
+  const auto source = *IpAddress::parse(fmt::format("2001:db8:{:x}::{:x}", net, client));
+  std::memcpy(&frame.ip.ip6_src, source.bytes().data(), source.bytes().size());
+  std::memcpy(&frame.ip.ip6_dst, kVirtual6.bytes().data(), kVirtual6.bytes().size());
+  return frame;
+}
+
 struct Outcome {
   uint32_t action = 0;
   int real_server = 0;  // last byte of the MAC address the frame was sent to
 };
 
 // Through the program that is pinned: the one the interfaces run.
-inline Outcome send(const Scratch& scratch, const Frame& frame) {
+template <typename AnyFrame>
+Outcome send(const Scratch& scratch, const AnyFrame& frame) {
   const UniqueFd program(bpf_obj_get((scratch.directory() + "/xlb").c_str()));
   REQUIRE(program.valid());
   std::array<uint8_t, 256> out{};
@@ -142,6 +178,12 @@ inline Outcome send(const Scratch& scratch, const Frame& frame) {
   return {options.retval, out[5]};
 }
 
+inline Outcome syn6(const Scratch& scratch, uint8_t client, uint16_t net = 1) {
+  return send(scratch, tcp_frame6(client, true, net));
+}
+inline Outcome ack6(const Scratch& scratch, uint8_t client, uint16_t net = 1) {
+  return send(scratch, tcp_frame6(client, false, net));
+}
 inline Outcome syn(const Scratch& scratch, uint8_t client, uint16_t port = 80) {
   return send(scratch, tcp_frame(client, true, port));
 }

@@ -7,15 +7,6 @@ namespace xlb {
 
 using namespace dataplane_fixture;
 
-namespace {
-
-void sweep(XdpDataplane& dataplane) {
-  while (!dataplane.sweep_step(std::chrono::steady_clock::now())) {
-  }
-}
-
-}  // namespace
-
 ROOT_TEST_CASE("an applied virtual server balances, and what it did is counted") {
   const Scratch scratch;
   auto dataplane = scratch.dataplane();

@@ -211,6 +211,12 @@ Bytes random_packet(Random& random, const Tables& tables) {
   if (random.percent(8)) lie(random, spec);
   Bytes frame = encode(spec);
   if (random.percent(6)) scramble(random, frame);
+  // Checksums around the two zeros of one's complement: the program does not verify them.
+  if (spec.family == XLB_IPV4 && random.percent(4)) {
+    static constexpr std::array<uint16_t, 6> kEdges{0xffff, 0xfffe, 0xfeff, 0xfefe, 0xff00, 0x0000};
+    const size_t at = 14 + 4 * spec.tags.size() + 10;
+    if (frame.size() >= at + 2) put_be16(frame, at, random.pick(kEdges));
+  }
   return frame;
 }
 

@@ -1,5 +1,6 @@
 #include "kernel.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
@@ -250,6 +251,48 @@ void Kernel::place_services(const Tables& tables) {
   }
 }
 
+// Keys that nobody has, but that differ from a service's in one thing only, are led to that
+// service's place: the program must look at all of a key.
+void Kernel::place_decoys(const Tables& tables) {
+  std::set<uint32_t> used;
+  for (const xlb_service& service : tables.services)
+    used.insert(xlb_service_bucket(service_hash(service.key)));
+  const auto lead = [&](const xlb_service_key& decoy, const xlb_service_key& key) {
+    const uint64_t hash = service_hash(decoy);
+    const uint32_t bucket = xlb_service_bucket(hash);
+    if (!used.insert(bucket).second) return;
+    const uint64_t own = service_hash(key);
+    const uint32_t place = xlb_service_place(own, arrays_->displacements[xlb_service_bucket(own)]);
+    // Places are base + displacement * step, modulo a power of two; the step is odd.
+    const uint32_t base = xlb_service_place(hash, 0);
+    const uint32_t step = xlb_service_place(hash, 1) - base;
+    uint32_t inverse = step;
+    for (int i = 0; i < 5; i++)
+      inverse *= 2 - step * inverse;
+    const uint32_t displacement = (place - base) * inverse % XLB_SERVICE_SLOTS;
+    if (xlb_service_place(hash, displacement) != place) throw std::logic_error("no decoy");
+    arrays_->displacements[bucket] = displacement;
+  };
+  for (const xlb_service& service : tables.services) {
+    const xlb_service_key& key = service.key;
+    xlb_service_key decoy = key;
+    decoy.protocol = key.protocol == 6 ? 17 : 6;
+    lead(decoy, key);
+    decoy = key;
+    for (const uint16_t port : std::array<uint16_t, 5>{80, 443, 53, 8080, 0}) {
+      decoy.port = htons(port);
+      lead(decoy, key);
+    }
+    for (size_t word = 0; word < (key.family == XLB_IPV4 ? 1U : 4U); word++) {
+      for (const uint32_t bit : {0U, 24U, 25U}) {
+        decoy = key;
+        decoy.address[word] ^= uint32_t{1} << bit;
+        lead(decoy, key);
+      }
+    }
+  }
+}
+
 void Kernel::write_hashes(const Tables& tables) {
   const auto& maps = skeleton_->maps;
   arrays_->peer_filter.clear();
@@ -298,6 +341,7 @@ void Kernel::write_hashes(const Tables& tables) {
 void Kernel::write(const Tables& tables) {
   const auto& maps = skeleton_->maps;
   place_services(tables);
+  place_decoys(tables);
   arrays_->slots.copy_from(tables.slots);
   arrays_->schedulers.copy_from(tables.schedulers);
   arrays_->real_servers.copy_from(tables.real_servers);

@@ -57,6 +57,7 @@ class Kernel {
 
   void open(const std::string& object_path);
   void place_services(const Tables& tables);
+  void place_decoys(const Tables& tables);
   void write_hashes(const Tables& tables);
 
   xlb_bpf* skeleton_ = nullptr;

@@ -3,7 +3,7 @@
  * program too. */
 #include <linux/bpf.h>
 
-__attribute__((section("xdp"), used)) int pass(struct xdp_md* ctx) {
+__attribute__((section("xdp.frags"), used)) int pass(struct xdp_md* ctx) {
   (void)ctx;
   return XDP_PASS;
 }

@@ -5,13 +5,14 @@ from .config import ADDRESSES, VIP
 from .ipv6 import ADDRESSES6, VIP6, add_ipv6
 
 
-def virtual_server(address, port=80, protocol="TCP", scheduler="rr", kind="DR", names=("n1", "n2"), extra="",
-                   real_server_extra=""):
+def virtual_server(address, port=80, protocol="TCP", scheduler="rr", names=("n1", "n2"), extra="",
+                   weights=None, real_server_extra=""):
     addresses = ADDRESSES6 if ":" in address else ADDRESSES
-    real_servers = "".join(f"    real_server {addresses[name]} {port} {{\n        {real_server_extra}\n    }}\n"
-                           for name in names)
-    return (f"virtual_server {address} {port} {{\n    lb_algo {scheduler}\n    lb_kind {kind}\n    protocol {protocol}\n"
-            f"    {extra}\n{real_servers}}}\n")
+    real_servers = "".join(
+        f"    real_server {addresses[name]} {port} {{\n        weight {(weights or {}).get(name, 1)}\n"
+        f"        {real_server_extra}\n    }}\n" for name in names)
+    return (f"virtual_server {address} {port} {{\n    lb_algo {scheduler}\n    lb_kind DR\n"
+            f"    protocol {protocol}\n    {extra}\n{real_servers}}}\n")
 
 
 def single_config(*virtual_servers, xlb=""):

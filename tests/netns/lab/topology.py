@@ -95,11 +95,12 @@ class Host(Namespace):
 class Topology:
     """Everything is removed by close(), whatever happened before."""
 
-    def __init__(self, macvlan_on=()):
+    def __init__(self, macvlan_on=(), mtu=1500):
         global _serial
         _serial += 1
         self._base = f"{_PREFIX}-{os.getpid()}-{_serial}"
         self._namespaces = []
+        self._mtu = mtu
         try:
             self.switch = self._own(Namespace(f"{self._base}-sw"))
             self.switch.ip("link", "add", "name", "br0", "up", "type", "bridge", "forward_delay", "0",
@@ -122,10 +123,11 @@ class Topology:
         port = f"p-{name}"
         uplink = "cable" if macvlan else "eth0"
         host = self._own(Host(f"{self._base}-{name}", self.switch, port, address, uplink))
-        self.switch.ip("link", "add", "name", port, "type", "veth", "peer", "name", uplink, "netns", host.name)
+        self.switch.ip("link", "add", "name", port, "mtu", self._mtu, "type", "veth",
+                       "peer", "name", uplink, "mtu", self._mtu, "netns", host.name)
         # A port that computes checksums in its transmit hands over finished frames, as a real switch does.
         self.switch.run("ethtool", "-K", port, "tx", "off")
-        self.switch.ip("link", "set", "dev", port, "xdpdrv", "obj", str(pass_object()), "sec", "xdp")
+        self.switch.ip("link", "set", "dev", port, "xdpdrv", "obj", str(pass_object()), "sec", "xdp.frags")
         self.switch.ip("link", "set", "dev", port, "master", "br0", "up")
         host.ip("link", "set", "dev", "lo", "up")
         if macvlan:
@@ -140,7 +142,8 @@ class Topology:
         return host
 
     def _connect_client(self):
-        self.router.ip("link", "add", "name", "eth1", "type", "veth", "peer", "name", "eth0", "netns", self.client.name)
+        self.router.ip("link", "add", "name", "eth1", "mtu", self._mtu, "type", "veth",
+                       "peer", "name", "eth0", "mtu", self._mtu, "netns", self.client.name)
         self.router.ip("addr", "add", f"{CLIENT_NET_ROUTER}/24", "dev", "eth1")
         self.router.ip("link", "set", "dev", "eth1", "up")
         # The crowd's addresses are routed, not on link: the kernel's neighbour table has one limit for all namespaces.
