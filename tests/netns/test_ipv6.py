@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from lab import ADDRESSES6, VIP6, client_addresses6, hold_vips, single_config, virtual_server, wait_until
+from lab import ADDRESSES6, VIP6, add_ipv6, client_addresses6, hold_vips, single_config, virtual_server, wait_until
 
 CHECK = """TCP_CHECK {
             delay_loop 0.2
@@ -116,3 +116,24 @@ def test_neighbour_discovery_goes_on(running):
     lab.n1.ip("-6", "neigh", "flush", "dev", "eth0")
     assert {ask(lab, source).server for source in client_addresses6(4)} == {"n1", "n2"}
     assert lab.client.wait_served(client_addresses6(1)[0], address=VIP6)
+
+
+def test_two_directors_serve_by_translation(lab):
+    """The classic pair: each host's web server on its own address, the VIP nowhere but where clients look for it."""
+    add_ipv6(lab)
+    lab.n1.ip("addr", "add", f"{VIP6}/128", "dev", "eth0", "nodad", "preferred_lft", 0)
+    directors = []
+    for name, other in (("n1", "n2"), ("n2", "n1")):
+        lab.web(name, address=ADDRESSES6[name])
+        text = f"xlb {{\n    interfaces eth0\n    peers {lab.topology.server(other).address}\n}}\n" + virtual_server(VIP6)
+        directors.append(lab.director(name, text))
+    for director in directors:
+        director.wait_forwarding()
+    replies = [ask(lab, source) for source in client_addresses6(20)]
+    assert Counter(reply.server for reply in replies) == {"n1": 10, "n2": 10}
+    assert [reply.seen_address for reply in replies] == client_addresses6(20)
+    assert directors[1].count("pass_peer_local") > 0 and directors[1].count("tx") == 0
+    lab.n1.ip("addr", "del", f"{VIP6}/128", "dev", "eth0")
+    lab.n2.ip("addr", "add", f"{VIP6}/128", "dev", "eth0", "nodad", "preferred_lft", 0)
+    lab.router.ip("-6", "neigh", "flush", "dev", "eth0")
+    assert {ask(lab, source).server for source in client_addresses6(20)} == {"n1", "n2"}, "after the other took over"

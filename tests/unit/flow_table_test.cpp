@@ -65,9 +65,9 @@ struct Tables {
   std::vector<xlb_flow_bucket> flows = std::vector<xlb_flow_bucket>(8);
   std::vector<xlb_client_bucket> clients = std::vector<xlb_client_bucket>(8);
   std::vector<xlb_client_address> flow_addresses =
-      std::vector<xlb_client_address>(8 * XLB_FLOWS_PER_BUCKET);
+      std::vector<xlb_client_address>(8UL * XLB_FLOWS_PER_BUCKET);
   std::vector<xlb_client_address> client_addresses =
-      std::vector<xlb_client_address>(8 * XLB_PERSISTENCE_PER_BUCKET);
+      std::vector<xlb_client_address>(8UL * XLB_PERSISTENCE_PER_BUCKET);
   std::vector<xlb_load> loads = std::vector<xlb_load>(20);
   FlowTable table{{flows, clients, flow_addresses, client_addresses, loads}, kSeed};
   SweepRules rules = xlb::rules();
