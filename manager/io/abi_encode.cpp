@@ -36,9 +36,12 @@ Result<void> check_tunnel(const ForwardedRealServer& real_server) {
     return fail("cannot forward to {}: this host has no address for the tunnel to start from",
                 real_server.endpoint);
   }
-  if (tunnel.mtu_bytes > kMost) {
-    return fail("cannot forward to {}: an MTU of {} is more than IP carries", real_server.endpoint,
-                tunnel.mtu_bytes);
+  constexpr unsigned kLeast = 128;  // the outer headers, and something in them
+  if (tunnel.mtu_bytes != 0 && (tunnel.mtu_bytes < kLeast || tunnel.mtu_bytes > kMost)) {
+    return fail(
+        "cannot forward to {}: an MTU of {} on the way there carries no tunnel; give the "
+        "leaving interface one between {} and {}",
+        real_server.endpoint, tunnel.mtu_bytes, kLeast, kMost);
   }
   return {};
 }
