@@ -126,7 +126,9 @@ TEST_CASE("a tunnel that starts nowhere or carries more than IP is refused") {
   CHECK(refused({TunnelType::ipip, 0, IpAddress(), 0}) ==
         "cannot forward to 10.10.0.2:80: this host has no address for the tunnel to start from");
   CHECK(refused({TunnelType::ipip, 0, IpAddress::v4(10, 10, 0, 1), 65536}) ==
-        "cannot forward to 10.10.0.2:80: an MTU of 65536 is more than IP carries");
+        "cannot forward to 10.10.0.2:80: an MTU of 65536 on the way there carries no tunnel; give "
+        "the "
+        "leaving interface one between 128 and 65535");
 }
 
 TEST_CASE("a real server carries its frame rewrite and its identity") {
