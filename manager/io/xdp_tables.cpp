@@ -27,17 +27,19 @@ struct TableMaps {
 
 // The order of tables().
 const TableMaps kTables[] = {
-    {"flows", 0, XLB_FLOWS_PER_BUCKET, 0, {"xlb_flows"}},
-    {"persistence", 0, XLB_PERSISTENCE_PER_BUCKET, 0, {"xlb_persistence"}},
+    {"flows", 0, XLB_FLOWS_PER_BUCKET, 0, {"xlb_flows", "xlb_flow_addresses"}},
+    {"persistence", 0, XLB_PERSISTENCE_PER_BUCKET, 0, {"xlb_persistence", "xlb_client_addresses"}},
     {"virtual_servers",
      XLB_MAX_VIRTUAL_SERVERS - 1,
      1,
      0,
-     {"xlb_services", "xlb_schedulers", "xlb_unserved"}},
-    {"real_servers", 0, 1, 1, {"xlb_real_servers", "xlb_traffic"}},
+     {"xlb_services", "xlb_service_displacements", "xlb_service_places", "xlb_schedulers",
+      "xlb_unserved"}},
+    {"real_servers", 0, 1, 1, {"xlb_real_servers", "xlb_loads", "xlb_traffic"}},
     {"scheduler_slots", 0, 1, 0, {"xlb_slots"}},
-    {"peers", 0, 1, 0, {"xlb_peers"}},
+    {"peers", 0, 1, 0, {"xlb_peers", "xlb_peer_filter"}},
     {"interfaces", XLB_MAX_INTERFACES, 1, 0, {"xlb_interfaces", "xlb_ports"}},
+    {"fragments", 0, 1, 0, {"xlb_fragments"}},
 };
 
 // What the kernel charges for a map; 0 where it does not tell.
@@ -92,7 +94,7 @@ std::vector<Status::Table> XdpDataplane::tables() {
   // In the order of kTables.
   const std::optional<uint64_t> used[] = {
       flows_.counts().flows, clients, applied_.virtual_servers.size(), real_servers,
-      std::nullopt,          peers,   links_.interfaces().size()};
+      std::nullopt,          peers,   links_.interfaces().size(),      std::nullopt};
   static_assert(std::size(used) == std::size(kTables));
   auto result = table_sizes_;
   for (size_t i = 0; i < result.size(); ++i)
