@@ -3,6 +3,7 @@
 #include <httplib.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -11,6 +12,8 @@
 #include <system_error>
 #include <thread>
 
+#include "core/metrics.h"
+#include "core/status_page.h"
 #include "io/http_front.h"
 
 namespace xlb {
@@ -19,6 +22,14 @@ namespace {
 // Far above what the loop needs; a client is served even when the loop does not turn.
 constexpr std::chrono::milliseconds kStatusPatience{100};
 constexpr const char* kJsonType = "application/json";
+
+// What is made of a Status; one rendering a Status, however often it is asked for.
+struct Document {
+  std::string_view path;
+  std::string_view type;
+  std::string (*render)(const Status& status);
+  std::string text{};  // empty: not yet made of the last Status
+};
 
 // A request in memory in, a response in memory out.
 class MemoryStream : public httplib::Stream {
@@ -160,26 +171,38 @@ class Router : private httplib::Server {
       set_error(response, 421, "ask by IP address or localhost: this Host is not served here");
     } else if (request.method != "GET" && request.method != "HEAD") {
       refuse_method(response);
-    } else if (request.path == "/v1/status") {
-      serve_status(response);
+    } else if (Document* const document = find_document(request.path)) {
+      serve(*document, response);
     } else if (request.path == "/healthz") {
       serve_health(response);
     } else if (request.path == "/readyz") {
       serve_readiness(response);
     } else {
-      set_error(response, 404, "no such path: there are /v1/status, /healthz and /readyz");
+      set_error(response, 404,
+                "no such path: there are /, /v1/status, /metrics, /healthz and /readyz");
     }
   }
 
-  void serve_status(httplib::Response& response) {
+  Document* find_document(std::string_view path) {
+    const auto found = std::find_if(documents_.begin(), documents_.end(),
+                                    [&](const Document& item) { return item.path == path; });
+    return found == documents_.end() ? nullptr : &*found;
+  }
+
+  void serve(Document& document, httplib::Response& response) {
     auto status = slot_.fresh(kStatusPatience);
     if (!status) return set_error(response, 503, "starting: no status published yet");
-    if (status != rendered_) {  // one rendering a Status, however often it is asked for
-      document_ = to_json(*status);
+    if (status != rendered_) {
+      for (Document& stale : documents_)
+        stale.text = std::string();
       rendered_ = std::move(status);
     }
+    if (document.text.empty()) document.text = document.render(*rendered_);
     response.status = 200;
-    response.set_content(document_, kJsonType);
+    response.set_content(document.text, std::string(document.type).c_str());
+    if (document.type == kStatusPageType) {
+      response.set_header("Content-Security-Policy", std::string(kStatusPagePolicy).c_str());
+    }
   }
 
   void serve_health(httplib::Response& response) const {
@@ -205,7 +228,11 @@ class Router : private httplib::Server {
   StatusSlot& slot_;
   const IpAddress listening_;
   std::shared_ptr<const Status> rendered_;
-  std::string document_;  // of rendered_
+  std::array<Document, 3> documents_{{
+      {"/", kStatusPageType, status_page},
+      {"/v1/status", kJsonType, [](const Status& status) { return to_json(status); }},
+      {"/metrics", kOpenMetricsType, open_metrics},
+  }};
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
-// Read-only HTTP for people and monitoring: GET /v1/status, /healthz, /readyz. Its own thread sees
-// only the last published Status and the loop's heartbeat, never the daemon's state. It may ask the
-// loop for a newer Status; the loop decides how often it makes one, so nothing a client does can
-// delay the loop.
+// Read-only HTTP for people and monitoring: GET /, /v1/status, /metrics, /healthz, /readyz. Its own
+// thread sees only the last published Status and the loop's heartbeat, never the daemon's state. It
+// may ask the loop for a newer Status; the loop decides how often it makes one, so nothing a client
+// does can delay the loop.
 //
 // cpp-httplib parses and routes, but gets no socket: HttpFront collects a bounded request head, of
 // which the request line and Host go through httplib's Server::process_request on a stream in

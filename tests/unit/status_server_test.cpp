@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "core/metrics.h"
+#include "core/status_page.h"
 #include "io/http_front.h"
 
 using namespace xlb;
@@ -114,6 +116,25 @@ TEST_CASE("GET /v1/status answers the published document, never cached") {
   CHECK(contains(body_of(server.get("/v1/status")), "no interface eth9"));
 }
 
+TEST_CASE("GET /metrics and / answer the published status in their own form") {
+  Server server;
+  CHECK(code_of(server.get("/metrics")) == 503);
+  server.publish(true);
+  const std::string metrics = server.get("/metrics");
+  CHECK(code_of(metrics) == 200);
+  CHECK(contains(metrics,
+                 "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
+  CHECK(body_of(metrics) == open_metrics(*server.slot.current()));
+  const std::string page = server.get("/");
+  CHECK(code_of(page) == 200);
+  CHECK(contains(page, "Content-Type: text/html; charset=utf-8\r\n"));
+  CHECK(contains(page, "Content-Security-Policy: default-src 'none';"));
+  CHECK(body_of(page) == status_page(*server.slot.current()));
+  server.publish(false, "no interface eth9");
+  CHECK(contains(body_of(server.get("/")), "no interface eth9"));
+  CHECK(contains(body_of(server.get("/metrics")), "\nxlb_ready 0\n"));
+}
+
 TEST_CASE("a status is not older than the request for it") {
   StatusSlot slot;
   int asked = 0;
@@ -178,7 +199,8 @@ TEST_CASE("/healthz tells whether the loop turns") {
 TEST_CASE("an unknown path is a 404 and another method a 405, both in JSON") {
   Server server;
   server.publish(true);
-  for (const char* path : {"/", "/v1/status/", "/v1/../etc/passwd", "/metrics%00"}) {
+  for (const char* path :
+       {"/index.html", "/v1/status/", "/metrics/", "/v1/../etc/passwd", "/metrics%00"}) {
     const std::string response = server.get(path);
     CHECK_MESSAGE(code_of(response) == 404, path);
     CHECK(contains(response, "{\"error\":\"no such path"));
