@@ -186,7 +186,7 @@ class Director {
   std::unique_ptr<NatDataplane> fallback_;  // balances instead of XDP
   std::string fallback_reason_;
   std::vector<std::string> fallback_limits_;  // what it does otherwise than configured
-  bool xdp_taken_away_ = false;  // in fallback
+  bool xdp_taken_away_ = false;               // in fallback
   std::optional<LoopbackDelivery> loopback_;
   std::optional<NftMonitor> nft_monitor_;
   EventLoop::Watch nft_watch_;

@@ -47,7 +47,8 @@ void QuorumWatch::look_at_sorry_server() {
   const VirtualServerConfig& config = quorum_.config();
   sorry_.facts = {};
   if (!config.sorry_server) return;
-  const NextHops::Answer answer = next_hops_.find(config.sorry_server->address, reach_of(config.sorry_tunnel));
+  const NextHops::Answer answer =
+      next_hops_.find(config.sorry_server->address, reach_of(config.sorry_tunnel));
   sorry_.facts.local = answer.local;
   sorry_.facts.lost = answer.lost;
   sorry_.facts.next_hop = answer.hop;

@@ -1,6 +1,6 @@
-// Tells when somebody else changes the nftables table `ip xlb` or `ip6 xlb`, from nf_tables' own notifications
-// (the kernel names the process behind each transaction). It knows nothing of what the table should
-// hold.
+// Tells when somebody else changes the nftables table `ip xlb` or `ip6 xlb`, from nf_tables' own
+// notifications (the kernel names the process behind each transaction). It knows nothing of what
+// the table should hold.
 //
 // Elements of sets are not followed: the kernel adds and expires them as clients come and go.
 #pragma once
