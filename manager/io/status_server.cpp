@@ -199,9 +199,9 @@ class Router : private httplib::Server {
     }
     if (document.text.empty()) document.text = document.render(*rendered_);
     response.status = 200;
-    response.set_content(document.text, std::string(document.type).c_str());
+    response.set_content(document.text, std::string(document.type));
     if (document.type == kStatusPageType) {
-      response.set_header("Content-Security-Policy", std::string(kStatusPagePolicy).c_str());
+      response.set_header("Content-Security-Policy", std::string(kStatusPagePolicy));
     }
   }
 
