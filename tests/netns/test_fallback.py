@@ -230,7 +230,7 @@ def test_status_and_listing_say_that_the_nat_table_balances_and_why(lab):
 
 def test_another_program_on_the_interface_leads_to_the_fallback_with_its_name(lab):
     webs(lab)
-    lab.n1.ip("link", "set", "dev", "eth0", "xdpdrv", "obj", str(pass_object()), "sec", "xdp")
+    lab.n1.ip("link", "set", "dev", "eth0", "xdpdrv", "obj", str(pass_object()), "sec", "xdp.frags")
     master, _ = start(lab, ())
     entry, = master.status()["dataplane"]
     assert entry["mode"] == "nat" and "attached there already" in entry["reason"], entry

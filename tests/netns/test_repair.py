@@ -126,7 +126,7 @@ def test_interface_taken_by_another_xdp_program_is_taken_back_when_that_goes(lab
     log = Log(master)
     pin = link_pin(master).with_name("elsewhere")
     run(["bpftool", "link", "detach", "id", link_id(master)])
-    lab.n1.ip("link", "set", "dev", "eth0", "xdpdrv", "obj", str(pass_object()), "sec", "xdp", check=False)
+    lab.n1.ip("link", "set", "dev", "eth0", "xdpdrv", "obj", str(pass_object()), "sec", "xdp.frags", check=False)
     if "xlb" in str(lab.n1.ip_json("link", "show", "dev", "eth0")[0].get("xdp", {}).get("prog", {}).get("name", "")):
         pytest.skip("xlbd was quicker")
     assert not pin.exists() and master.alive
@@ -225,7 +225,7 @@ def connect_again(lab, host):
     """A new device eth0 in place of the one that is gone, on the same switch port."""
     lab.switch.ip("link", "add", "name", host.port, "type", "veth", "peer", "name", "eth0", "netns", host.name)
     lab.switch.run("ethtool", "-K", host.port, "tx", "off")
-    lab.switch.ip("link", "set", "dev", host.port, "xdpdrv", "obj", str(pass_object()), "sec", "xdp")
+    lab.switch.ip("link", "set", "dev", host.port, "xdpdrv", "obj", str(pass_object()), "sec", "xdp.frags")
     lab.switch.ip("link", "set", "dev", host.port, "master", "br0", "up")
     host.ip("addr", "add", f"{host.address}/24", "dev", "eth0")
     host.ip("link", "set", "dev", "eth0", "up")

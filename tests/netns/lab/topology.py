@@ -66,7 +66,7 @@ def remove_pass_object():
 
 
 def pass_object():
-    """The XDP program of the switch ports, compiled once per process."""
+    """The XDP program of the switch ports (section xdp.frags: frames of any size), compiled once per process."""
     target = _pass_path()
     if not target.exists():
         machine = run(["gcc", "-print-multiarch"]).strip()
