@@ -100,6 +100,9 @@ int replay(Kernel& kernel, const std::string& file) {
 
 int run(const Arguments& arguments, const char* program) {
   Kernel kernel;
+  const auto [instructions, bytes] = kernel.size();
+  std::printf("program: the verifier looked at %u instructions, %u bytes of machine code\n",
+              instructions, bytes);
   if (!arguments.replay.empty()) return replay(kernel, arguments.replay);
   const auto started = std::chrono::steady_clock::now();
   std::array<uint64_t, XLB_VERDICTS> verdicts{};

@@ -192,4 +192,11 @@ void Kernel::repeat(const Bytes& frame, uint32_t times) const {
   if (bpf_prog_test_run_opts(program_, &options) != 0) fail("cannot repeat a frame");
 }
 
+Kernel::Size Kernel::size() const {
+  bpf_prog_info info{};
+  __u32 bytes = sizeof info;
+  if (bpf_obj_get_info_by_fd(program_, &info, &bytes) != 0) return {};
+  return {info.verified_insns, info.jited_prog_len};
+}
+
 }  // namespace xlb::oracle

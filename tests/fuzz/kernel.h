@@ -32,6 +32,14 @@ class Kernel {
 
   [[nodiscard]] std::span<const uint32_t> ports() const { return ports_; }
 
+  // What the verifier had to do: instructions it looked at, bytes of machine code. 0: the kernel
+  // does not tell.
+  struct Size {
+    uint32_t verified_instructions = 0;
+    uint32_t machine_code_bytes = 0;
+  };
+  [[nodiscard]] Size size() const;
+
   void write(const Tables& tables);
   Outcome run(const Bytes& frame);
   // As often as told, in the kernel, without a look at the frame: for packets that are not changed.
