@@ -248,6 +248,7 @@ def test_interface_deleted_and_made_again_is_taken_up_again(lab, delivery):
     assert len(log.lines("does not exist", "WARN")) <= 1
     assert not link_pin(master).with_name("link_eth0:").exists()
     assert [path.name for path in master.run_dir.joinpath("bpf").glob("link_*")] == ["link_eth0"]
+    master.wait_forwarding()  # clients are persistent: who asks earlier stays where it was served
     wait_until(lambda: served_by(lab) == {"n1", "n2"}, 10, "both serve again")
 
 
@@ -281,6 +282,7 @@ def test_link_that_was_down_carries_traffic_again(lab):
     lab.n1.ip("route", "add", "default", "via", SERVER_NET_ROUTER)
     master.wait_vrrp("MASTER")
     assert link_id(master) == before and lab.n1.xdp_mode() == "native"
+    master.wait_forwarding()  # clients are persistent: who asks earlier stays where it was served
     wait_until(lambda: served_by(lab) == {"n1", "n2"}, 10, "both serve again")
 
 
@@ -296,6 +298,7 @@ def test_stolen_interface_comes_back_from_another_namespace(lab):
     lab.n1.ip("route", "add", "default", "via", SERVER_NET_ROUTER)
     master.wait_vrrp("MASTER")
     wait_until(lambda: lab.n1.xdp_mode() == "native", SOON, "the program is attached")
+    master.wait_forwarding()  # clients are persistent: who asks earlier stays where it was served
     wait_until(lambda: served_by(lab) == {"n1", "n2"}, 10, "both serve again")
 
 
