@@ -3,6 +3,7 @@
 #include <bpf/libbpf.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 
@@ -338,7 +339,8 @@ void ServiceTables::write(uint32_t index, const xlb_real_server& value) const {
   const auto store = [&](size_t i) {
     std::atomic_ref(memory[i]).store(words[i], std::memory_order_release);
   };
-  for (const size_t i : {0, 1, 5, 6, 7}) {
+  constexpr std::array<size_t, 5> kWay = {0, 1, 5, 6, 7};
+  for (const size_t i : kWay) {
     if (value.flags != 0 || value.service_id == 0) store(i);
   }
   store(3);
