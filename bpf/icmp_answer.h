@@ -110,6 +110,21 @@ static __always_inline bool write_answer_v6(struct xdp_md *ctx, const struct xlb
 	return true;
 }
 
+/* An answer is for one host (RFC 1812 4.3.2.7, RFC 4443 2.4 e): the unspecified address, multicast,
+ * and in IPv4 "this network", loopback, class E and broadcast are none. */
+static __always_inline bool is_one_host_v4(__be32 address)
+{
+	const __u32 first = bpf_ntohl(address) >> 24;
+
+	return first && first != 127 && first < 224;
+}
+
+static __always_inline bool is_one_host_v6(const __be32 address[4])
+{
+	return (address[0] | address[1] | address[2] | address[3]) &&
+	       bpf_ntohl(address[0]) >> 24 != 0xff;
+}
+
 static __always_inline bool prepare_answer(struct xdp_md *ctx, __u64 located,
 					   struct xlb_icmp_state *answer, const __u32 family)
 {
@@ -127,11 +142,12 @@ static __always_inline bool prepare_answer(struct xdp_md *ctx, __u64 located,
 	if (family == XLB_IPV4) {
 		answer->to[0] = packet.ip->saddr;
 		answer->from[0] = interface->address;
-		return answer->from[0];
+		return answer->from[0] && is_one_host_v4(answer->to[0]);
 	}
 	__builtin_memcpy(answer->to, &packet.ip6->saddr, 16);
 	__builtin_memcpy(answer->from, interface->address6, 16);
-	return answer->from[0] | answer->from[1] | answer->from[2] | answer->from[3];
+	return (answer->from[0] | answer->from[1] | answer->from[2] | answer->from[3]) &&
+	       is_one_host_v6(answer->to);
 }
 
 /* Makes the frame an answer to its sender: an enum xlb_verdict. `mtu` is what fits, 0 for time

@@ -69,12 +69,26 @@ static __always_inline struct xlb_interface *interface_at(__u32 ifindex)
 	return NULL;
 }
 
+/* 00:00:5e:00:01:VRID, IPv6 00:00:5e:00:02:VRID: of a virtual router whose master is this host. */
+static __always_inline bool is_virtual_mac(const struct xlb_interface *interface, const __u8 *mac)
+{
+	const __u16 *begin = (const void *)mac;
+	__u32 version = mac[4] - 1;
+	__u32 vrid = mac[5];
+
+	if (begin[0] != 0 || begin[1] != bpf_htons(0x5e00) || version > 1)
+		return false;
+	return interface->virtual_routers[version][vrid / 32] >> vrid % 32 & 1;
+}
+
 /* XDP also sees what a switch floods and what others broadcast: not ours to forward. */
 static __always_inline bool addressed_to_interface(const struct packet *packet, __u32 ifindex)
 {
+	const __u8 *destination = packet->ethernet->h_dest;
 	struct xlb_interface *interface = interface_at(ifindex);
 
-	return interface && mac_equal(packet->ethernet->h_dest, interface->mac);
+	return interface &&
+	       (mac_equal(destination, interface->mac) || is_virtual_mac(interface, destination));
 }
 
 /* Balanced already, by another director: balancing it again could send it to and fro forever. */

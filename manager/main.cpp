@@ -22,7 +22,7 @@ namespace {
 using namespace xlb;
 
 constexpr std::string_view kUsage =
-    "usage: xlbd [-f FILE] [-t] [--run-dir DIR] [--status-listen ADDR:PORT|none]\n"
+    "usage: xlbd [-f FILE] [-t] [-i ID] [--run-dir DIR] [--status-listen ADDR:PORT|none]\n"
     "       xlbd --purge [--run-dir DIR]\n"
     "       xlbd --version | --help\n";
 
@@ -31,6 +31,7 @@ constexpr std::string_view kHelp =
     "  -f, --file FILE        configuration in keepalived.conf's language; default\n"
     "                         /etc/xlb/xlb.conf, else /etc/keepalived/keepalived.conf\n"
     "  -t, --test             check FILE, print every problem, exit 1 on errors\n"
+    "  -i, --config-id ID     which `@ID` lines of FILE count; default: the host's name\n"
     "      --run-dir DIR      control socket, lock and pinned BPF objects; default /run/xlb\n"
     "      --status-listen A  HTTP status at ADDR:PORT, or none; overrides the configuration\n"
     "      --purge            remove whatever a stopped or crashed xlbd left behind\n"
@@ -42,6 +43,7 @@ enum ExitCode { kOk = 0, kFailed = 1, kUsageError = 2 };
 
 struct Arguments {
   std::string file;
+  std::string config_id;
   std::string run_directory = "/run/xlb";
   std::optional<std::string> status_listen;
   bool test = false;
@@ -59,10 +61,10 @@ int usage_error(std::string_view what) {
   return kUsageError;
 }
 
-int check(const std::string& file) {
-  const CheckedConfig checked = check_config_file(file, Strictness::test);
+int check(const std::string& file, const std::string& config_id) {
+  const CheckedConfig checked = check_config_file(file, Strictness::test, config_id);
   for (const Diagnostic& diagnostic : checked.diagnostics) {
-    fmt::print(stderr, "{}\n", to_string(diagnostic));
+    fmt::print(stderr, "{}\n", explain(diagnostic));
   }
   return checked.config ? kOk : kFailed;
 }
@@ -79,6 +81,7 @@ int purge(const std::string& run_directory) {
 int run(const Arguments& arguments) {
   DirectorOptions options;
   options.config_file = arguments.file;
+  options.config_id = arguments.config_id;
   options.run_directory = arguments.run_directory;
   options.status_listen = arguments.status_listen;
   auto director = Director::create(options);
@@ -98,6 +101,7 @@ int run(const Arguments& arguments) {
 std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
   enum { kRunDirectory = 256, kStatusListen, kPurge, kVersion };
   constexpr option kOptions[] = {{"file", required_argument, nullptr, 'f'},
+                                 {"config-id", required_argument, nullptr, 'i'},
                                  {"test", no_argument, nullptr, 't'},
                                  {"run-dir", required_argument, nullptr, kRunDirectory},
                                  {"status-listen", required_argument, nullptr, kStatusListen},
@@ -106,10 +110,13 @@ std::optional<int> parse(int argc, char** argv, Arguments& arguments) {
                                  {"help", no_argument, nullptr, 'h'},
                                  {nullptr, 0, nullptr, 0}};
   int option = 0;
-  while ((option = ::getopt_long(argc, argv, "f:th", kOptions, nullptr)) != -1) {
+  while ((option = ::getopt_long(argc, argv, "f:i:th", kOptions, nullptr)) != -1) {
     switch (option) {
       case 'f':
         arguments.file = optarg;
+        break;
+      case 'i':
+        arguments.config_id = optarg;
         break;
       case 't':
         arguments.test = true;
@@ -148,5 +155,5 @@ int main(int argc, char** argv) {
   if (arguments.purge) return purge(arguments.run_directory);
   if (arguments.file.empty()) arguments.file = default_file();
   if (!arguments.test) make_room_for_descriptors();
-  return arguments.test ? check(arguments.file) : run(arguments);
+  return arguments.test ? check(arguments.file, arguments.config_id) : run(arguments);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/version.h"
+#include "config_command.h"
 #include "genhash.h"
 #include "reload.h"
 #include "show.h"
@@ -27,6 +28,7 @@ struct Command {
 const Command kCommands[] = {
     {"show", show, false},
     {"reload", reload, true},
+    {"config", config_command, true},
     {"genhash", [](const GlobalOptions&, const Arguments& arguments) { return genhash(arguments); },
      true},
 };
@@ -37,6 +39,8 @@ int print_help() {
   fmt::print("{}\n{}", kUsageLine, show_help());
   fmt::print(
       "  {:<18} {}\n"
+      "  {:<18} {}\n"
+      "  {:<18} {}\n"
       "  {:<18} {}\n\n"
       "  --run-dir DIR      the daemon's run directory; default /run/xlb\n"
       "  --json             print a JSON document instead of a table\n"
@@ -44,8 +48,10 @@ int print_help() {
       "  -V, --version      print the version\n\n"
       "Exit status: 0 done, 1 refused or failed, 2 usage, 3 xlbd unreachable, 4 not found,\n"
       "5 degraded: xlbd answers, but is not ready.\n",
-      "reload [--dry-run]", "read the configuration file again and print what differs", "genhash",
-      "the digest of a page, for an HTTP_GET check; see genhash --help");
+      "reload [--dry-run]", "read the configuration file again and print what differs",
+      "config show [-f F]", "the running configuration, or F's, with all defaults filled in",
+      "config report F", "what of a keepalived.conf is honoured, what differs, what is ignored",
+      "genhash", "the digest of a page, for an HTTP_GET check; see genhash --help");
   return kOk;
 }
 

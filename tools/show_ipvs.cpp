@@ -79,7 +79,7 @@ std::string rows(const Json& status, Row row) {
   std::string result;
   for (const Json& service : status.at("virtual_servers")) {
     result +=
-        row(fmt::format("{:<4} {}", text(service, "protocol"), endpoint(service, "")), service);
+        row(fmt::format("{:<4} {}", text(service, "protocol"), service_name(service)), service);
     for (const Json& real_server : servers_of(service))
       result += row("  -> " + endpoint(real_server, ""), real_server);
   }
@@ -98,7 +98,7 @@ std::string services_table(const Json& status) {
   result += "Prot LocalAddress:Port Scheduler Flags\n";
   result += "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n";
   for (const Json& service : status.at("virtual_servers")) {
-    result += fmt::format("{:<4} {} {}", text(service, "protocol"), endpoint(service, ""),
+    result += fmt::format("{:<4} {} {}", text(service, "protocol"), service_name(service),
                           text(service, "scheduler"));
     if (flag(service, "hash_port")) result += fmt::format(" ({}-port)", text(service, "scheduler"));
     if (number(service, "persistence_timeout_s") > 0) {

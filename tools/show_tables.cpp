@@ -95,48 +95,84 @@ std::string joined(const Json& texts) {
   return result;
 }
 
-// "checksum 3, ttl 1"; empty: none refused.
-std::string refusals(const Json& vrrp) {
+// "checksum 3, ttl 1"; empty: none.
+std::string counted(const Json& reasons) {
   std::string result;
-  for (const Json& refusal : vrrp.at("adverts_refused")) {
+  for (const Json& refusal : reasons) {
     result += fmt::format("{}{} {}", result.empty() ? "" : ", ", text(refusal, "reason"),
                           number(refusal, "count"));
   }
   return result;
 }
 
+// "script chk: down (exited 1), weight -20: priority -20"
+std::string tracker_remark(const Json& tracker) {
+  const int64_t weight = tracker.at("weight");
+  const int64_t change = tracker.at("priority_change");
+  std::string result =
+      fmt::format("{} {}: {} ({}), weight {}{}", text(tracker, "kind"), text(tracker, "name"),
+                  text(tracker, "state"), text(tracker, "result"), weight,
+                  tracker.at("reverse") == true ? " reverse" : "");
+  if (change != 0) result += fmt::format(": priority {:+}", change);
+  if (tracker.at("fault") == true) result += ": FAULT";
+  return result;
+}
+
+std::string vrrp_remarks(const Json& vrrp) {
+  std::string result;
+  const auto remark = [&](std::string_view what, const std::string& value) {
+    if (!value.empty()) result += fmt::format("{}: {}{}\n", text(vrrp, "instance"), what, value);
+  };
+  remark("", text(vrrp, "reason"));
+  if (number(vrrp, "effective_priority") != number(vrrp, "priority")) {
+    remark("configured priority: ", std::to_string(number(vrrp, "priority")));
+  }
+  remark("vrrp_sync_group ", text(vrrp, "sync_group"));
+  for (const Json& tracker : vrrp.at("trackers"))
+    remark("tracks ", tracker_remark(tracker));
+  remark("peers: ", joined(vrrp.at("peers")));
+  remark("advertisements refused: ", counted(vrrp.at("adverts_refused")));
+  remark("alarms: ", counted(vrrp.at("alarms")));
+  if (number(vrrp, "adverts_late") > 0) {
+    remark("advertisements sent late: ", std::to_string(number(vrrp, "adverts_late")));
+  }
+  return result;
+}
+
+// A suspended check's verdict stays as it was.
+std::string state_of_check(const Json& check) {
+  const std::string verdict = check.at("up") == true ? "up" : "down";
+  return check.at("suspended") == true ? verdict + " (suspended)" : verdict;
+}
+
 }  // namespace
 
 std::string vrrp_table(const Json& status) {
-  std::vector<Row> rows{{"Instance", "State", "Priority", "VRID", "Version", "Interface", "Master",
-                         "Transitions", "Since", "Addresses"}};
+  std::vector<Row> rows{{"Instance", "State", "Priority", "VRID", "Version", "Family", "Mode",
+                         "Interface", "Master", "Transitions", "Since", "Addresses"}};
   std::string remarks;
   for (const Json& vrrp : status.at("vrrp")) {
     const std::string state = text(vrrp, "state");
-    rows.push_back({text(vrrp, "instance"), state, std::to_string(number(vrrp, "priority")),
-                    std::to_string(number(vrrp, "virtual_router_id")),
-                    std::to_string(number(vrrp, "version")), text(vrrp, "interface"),
-                    state == "MASTER" ? "self" : or_dash(text(vrrp, "master_address")),
-                    std::to_string(number(vrrp, "transitions")), text(vrrp, "since"),
-                    or_dash(joined(vrrp.at("virtual_addresses")))});
-    const std::string reason = text(vrrp, "reason");
-    if (!reason.empty()) remarks += text(vrrp, "instance") + ": " + reason + "\n";
-    const std::string refused = refusals(vrrp);
-    if (!refused.empty()) {
-      remarks += text(vrrp, "instance") + ": advertisements refused: " + refused + "\n";
-    }
+    rows.push_back(
+        {text(vrrp, "instance"), state, std::to_string(number(vrrp, "effective_priority")),
+         std::to_string(number(vrrp, "virtual_router_id")), std::to_string(number(vrrp, "version")),
+         text(vrrp, "family"), text(vrrp, "mode"), text(vrrp, "interface"),
+         state == "MASTER" ? "self" : or_dash(text(vrrp, "master_address")),
+         std::to_string(number(vrrp, "transitions")), text(vrrp, "since"),
+         or_dash(joined(vrrp.at("virtual_addresses")))});
+    remarks += vrrp_remarks(vrrp);
   }
   return table(rows) + remarks;
 }
 
 std::string checks_table(const Json& status) {
-  std::vector<Row> rows{
-      {"Prot", "VirtualServer", "RealServer", "Check", "Target", "State", "Failures", "Result"}};
+  std::vector<Row> rows{{"Prot", "VirtualServer", "RealServer", "Check", "Target", "State",
+                         "Attempts", "Failures", "Result"}};
   const Json document = checks_document(status);
   for (const Json& check : document.at("checks")) {
     rows.push_back({text(check, "protocol"), endpoint(check, "virtual_"), endpoint(check, "real_"),
-                    text(check, "kind"), text(check, "target"),
-                    check.at("up") == true ? "up" : "down",
+                    text(check, "kind"), text(check, "target"), state_of_check(check),
+                    std::to_string(number(check, "attempts")),
                     std::to_string(number(check, "consecutive_failures")), text(check, "result")});
   }
   return table(rows);

@@ -33,6 +33,12 @@ std::string endpoint(const Json& object, const std::string& prefix) {
   return fmt::format("{}:{}", address, port);
 }
 
+std::string service_name(const Json& virtual_server) {
+  if (text(virtual_server, "protocol") != "FWM") return endpoint(virtual_server, "");
+  const bool is_v4 = text(virtual_server, "address").find(':') == std::string::npos;
+  return fmt::format("{}{}", number(virtual_server, "fwmark"), is_v4 ? "" : " IPv6");
+}
+
 std::vector<Json> servers_of(const Json& virtual_server) {
   const Json& real_servers = virtual_server.at("real_servers");
   std::vector<Json> result(real_servers.begin(), real_servers.end());

@@ -18,7 +18,7 @@
 #endif
 
 enum {
-	XLB_ABI_VERSION = 2,
+	XLB_ABI_VERSION = 3,
 
 	XLB_MAX_VIRTUAL_SERVERS = 8192,
 	XLB_SERVICE_SLOTS = 32768,  /* places of xlb_services: virtual servers and addresses */
@@ -261,9 +261,13 @@ struct xlb_interface {
 	__u16 zero;
 	__be32 address; /* source of ICMP errors; 0: none are sent */
 	__be32 address6[4];
+	/* By IP version, 4 first: a bit for each VRID whose virtual MAC (RFC 9568 7.3) is ours too.
+	 */
+	__u32 virtual_routers[2][8];
 	__u32 more_zero[8];
 };
-XLB_STATIC_ASSERT(sizeof(struct xlb_interface) == 64, "one cache line");
+XLB_STATIC_ASSERT(sizeof(struct xlb_interface) == 128,
+		  "two cache lines, the first of them for frames to its own MAC");
 
 /* ---- peers: HASH xlb_peers, key -> __u8 1. Asked only when ARRAY xlb_peer_filter has the bit
  * xlb_peer_bit(mac) set: nobody's bit is clear who is a peer of any virtual server ---- */

@@ -15,4 +15,9 @@ std::vector<std::string> traffic_interfaces(const Config& config) {
   return result;
 }
 
+bool takes_interfaces(const Config& config) {
+  return std::any_of(config.virtual_servers.begin(), config.virtual_servers.end(),
+                     [](const auto& service) { return !needs_translation(service); });
+}
+
 }  // namespace xlb

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "core/config.h"
+#include "core/config_record.h"
 #include "core/diagnostic.h"
 
 namespace xlb {
@@ -26,16 +27,35 @@ class SourceReader {
   // matches. A pattern without wildcards names its file whether or not it exists.
   virtual std::vector<std::string> glob(const std::string& pattern,
                                         const std::string& relative_to) = 0;
+  // What ${_PWD} stands for in the file `path`.
+  virtual std::string directory_of(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : path.substr(0, slash == 0 ? 1 : slash);
+  }
+  // What ${_ENV NAME} stands for.
+  virtual std::optional<std::string> environment(const std::string& /*name*/) {
+    return std::nullopt;
+  }
 };
 
 struct ParseOptions {
   bool unknown_is_error = false;  // an unknown word: an error when checking, a warning at run time
+  std::string config_id{};        // which `@id` lines count; ${_INSTANCE}
+  uint64_t random_seed = 0;       // of ${_RANDOM}
+  bool keep_text = false;         // ParseOutcome's `text`
+  bool keep_statements = false;   // its `statements`
 };
 
 struct ParseOutcome {
   std::optional<Config> config;         // absent when an error refuses the start
   std::vector<Diagnostic> diagnostics;  // in reading order
+  std::string text{};                   // what is acted on, see config_record.h
+  std::string net_namespace{};          // to work in; empty: the one the process is in
+  std::vector<SaidStatement> statements{};
 };
+
+// Adds to each diagnostic that lacks it the line it is about.
+void add_sources(std::vector<Diagnostic>& diagnostics, SourceReader& reader);
 
 ParseOutcome parse_config(const std::string& path, SourceReader& reader,
                           const ParseOptions& options);

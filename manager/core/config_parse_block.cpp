@@ -7,27 +7,6 @@
 #include <utility>
 
 namespace xlb::parse {
-namespace {
-
-constexpr size_t kDeepestBlock = 32;
-
-bool is_variable_definition(const Word& word) {
-  return !word.quoted && word.text.starts_with('$') && word.text.find('=') != std::string::npos;
-}
-
-// keepalived's preprocessor, which xlb lacks: guessing what such a line means would be worse than
-// refusing it.
-std::string_view preprocessor_form(const Line& line) {
-  const Word& first = line.words.front();
-  if (is_variable_definition(first)) return "a variable definition";
-  if (!first.quoted && first.text.starts_with('@')) return "a line for one configuration id (@id)";
-  if (!first.quoted && (first.text.starts_with("~SEQ") || first.text.starts_with("~LST"))) {
-    return "a repeated line";
-  }
-  return {};
-}
-
-}  // namespace
 
 BraceBalance balance_of(StatementSource& source) {
   BraceBalance result;
@@ -48,12 +27,16 @@ BraceBalance balance_of(StatementSource& source) {
 
 std::string title_of(const Line& line) {
   std::string title;
+  append_title(title, line);
+  return title;
+}
+
+void append_title(std::string& title, const Line& line) {
   for (const Word& word : line.words) {
     if (!title.empty()) title += ' ';
     title += word.text;
     if (title.size() > 64) break;
   }
-  return title;
 }
 
 BlockReader::BlockReader(StatementSource& source, Problems& problems, const ParseOptions& options,
@@ -62,17 +45,38 @@ BlockReader::BlockReader(StatementSource& source, Problems& problems, const Pars
       problems_(problems),
       options_(options),
       balance_(balance),
-      balanced_(balance.missing_closes + balance.extra_closes == 0) {}
+      balanced_(balance.missing_closes + balance.extra_closes == 0),
+      record_(options.keep_text, options.keep_statements) {}
+
+// For `xlbctl config report`.
+void BlockReader::note(BlockKind block, const Line& line, const Keyword* keyword, bool skipped) {
+  if (!record_.keeps_statements() || line.words.empty()) return;
+  record_.add({problems_.place_of(line.spot), block, title_of(line), keyword, skipped});
+}
+
+void BlockReader::push_recorded(BlockKind kind, const Line& head) {
+  push(kind, head);
+  innermost().recorded = true;
+  record_.open();
+}
 
 void BlockReader::push(BlockKind kind, const Line& head) {
-  if (open_.size() == kDeepestBlock) {
+  if (depth_ == kDeepestBlock) {
     problems_.error(head.brace, fmt::format("more than {} blocks inside each other", kDeepestBlock),
                     "the rest is not read");
     source_.stop();
-    open_.clear();
+    depth_ = 0;
     balance_ = {};
   }
-  open_.push_back({kind, head.spot, head.opens ? head.brace : head.spot, title_of(head)});
+  OpenBlock& block = blocks_[depth_++];
+  block.kind = kind;
+  block.head = head.spot;
+  block.brace = head.opens ? head.brace : head.spot;
+  block.title.clear();
+  append_title(block.title, head);
+  block.last_inner = {};
+  block.seen.clear();
+  block.recorded = false;
 }
 
 void BlockReader::fetch(Line& line) {
@@ -87,7 +91,7 @@ void BlockReader::fetch(Line& line) {
 // The next line of the innermost open block; false, and that block is no longer open, at its end.
 bool BlockReader::next(Line& line) {
   fetch(line);
-  if (open_.empty()) return false;  // the depth limit was hit
+  if (depth_ == 0) return false;  // the depth limit was hit
   if (line.kind == Line::Kind::end) {
     report_unclosed("");
     return false;
@@ -109,15 +113,19 @@ bool BlockReader::next(Line& line) {
 }
 
 void BlockReader::close(const Spot& spot) {
-  const ClosedBlock closed{open_.back().kind, spot};
-  open_.pop_back();
-  (open_.empty() ? last_at_top_level_ : open_.back().last_inner) = closed;
+  const ClosedBlock closed{innermost().kind, spot};
+  --depth_;
+  if (blocks_[depth_].recorded) record_.close(depth_);
+  (depth_ == 0 ? last_at_top_level_ : innermost().last_inner) = closed;
 }
 
 void BlockReader::report_unclosed(const std::string& why) {
-  const OpenBlock block = std::move(open_.back());
-  open_.pop_back();
-  if (balance_.missing_closes == 0) return;  // reading was stopped
+  const OpenBlock& block = innermost();
+  --depth_;
+  if (balance_.missing_closes == 0) {  // reading was stopped, or the balance is not known yet
+    met_imbalance_ = true;
+    return;
+  }
   --balance_.missing_closes;
   problems_.error(block.brace,
                   block.title.empty()
@@ -129,20 +137,20 @@ void BlockReader::report_unclosed(const std::string& why) {
 
 // With a `}` missing: does this one, by its indentation, close a block further out?
 bool BlockReader::closes_outer_block(const Line& line) const {
-  if (!line.begins_line || line.spot.column >= open_.back().head.column) return false;
-  return std::any_of(open_.begin(), open_.end() - 1,
+  if (!line.begins_line || line.spot.column >= innermost().head.column) return false;
+  return std::any_of(blocks_.begin(), blocks_.begin() + static_cast<std::ptrdiff_t>(depth_) - 1,
                      [&](const OpenBlock& block) { return block.head.column == line.spot.column; });
 }
 
 // With a `}` missing: the open block further out, or the top level, that this line's first word
 // belongs to.
 const BlockReader::OpenBlock* BlockReader::outer_block_of(const Line& line) const {
-  static const OpenBlock kTopLevel{BlockKind::root, {}, {}, ""};
+  static const OpenBlock kTopLevel{BlockKind::root, {}, {}, "", {}, {}, {}};
   if (line.words.empty()) return nullptr;
   const std::string& word = line.words[0].text;
-  if (find_keyword(open_.back().kind, word) != nullptr) return nullptr;
-  for (auto block = open_.rbegin() + 1; block != open_.rend(); ++block) {
-    if (find_keyword(block->kind, word) != nullptr) return &*block;
+  if (find_keyword(innermost().kind, word) != nullptr) return nullptr;
+  for (size_t i = depth_ - 1; i-- > 0;) {
+    if (find_keyword(blocks_[i].kind, word) != nullptr) return &blocks_[i];
   }
   return find_keyword(BlockKind::root, word) != nullptr ? &kTopLevel : nullptr;
 }
@@ -151,34 +159,35 @@ bool BlockReader::next_at_top_level(Line& line) {
   while (true) {
     fetch(line);
     if (line.kind != Line::Kind::close) return line.kind == Line::Kind::words;
-    if (balance_.extra_closes > 0) --balance_.extra_closes;
+    if (balance_.extra_closes > 0) {
+      --balance_.extra_closes;
+    } else {
+      met_imbalance_ = true;
+    }
     problems_.error(line.spot, "this `}` closes nothing", "remove it");
   }
 }
 
 void BlockReader::read_top_level(const Act& act) {
-  std::vector<const Keyword*> seen;
   Line line;
   while (next_at_top_level(line))
-    dispatch(BlockKind::root, line, seen, act);
+    dispatch(BlockKind::root, line, act);
 }
 
 void BlockReader::read(BlockKind kind, const Line& head, const Act& act) {
-  push(kind, head);
-  std::vector<const Keyword*> seen;
-  Line line;
+  push_recorded(kind, head);
+  Line& line = innermost().line;
   while (next(line))
-    dispatch(kind, line, seen, act);
+    dispatch(kind, line, act);
 }
 
-void BlockReader::dispatch(BlockKind kind, const Line& line, std::vector<const Keyword*>& seen,
-                           const Act& act) {
+void BlockReader::dispatch(BlockKind kind, const Line& line, const Act& act) {
   if (line.words.empty()) {
     reject_stray_brace(line);
     return;
   }
-  reject_unsupported_syntax(line);
   const Keyword* keyword = find_keyword(kind, line.words[0].text);
+  note(kind, line, keyword, false);
   if (keyword == nullptr) {
     unknown_word(kind, line);
     return;
@@ -189,12 +198,14 @@ void BlockReader::dispatch(BlockKind kind, const Line& line, std::vector<const K
   }
   if (keyword->opens != BlockKind::none && !has_its_brace(*keyword, line)) return;
   if (!keyword->repeatable) {
+    std::vector<const Keyword*>& seen = depth_ == 0 ? seen_at_top_level_ : innermost().seen;
     if (std::find(seen.begin(), seen.end(), keyword) != seen.end()) {
       problems_.warning(
           line.spot, fmt::format("`{}` stands here a second time: this one counts", keyword->name));
     }
     seen.push_back(keyword);
   }
+  record_.statement(line, depth_);
   act(line, *keyword);
   if (keyword->opens == BlockKind::none && line.opens) {
     problems_.error(line.brace, fmt::format("`{}` opens no block", keyword->name));
@@ -211,16 +222,16 @@ bool BlockReader::has_its_brace(const Keyword& keyword, const Line& line) {
   return true;
 }
 
-void BlockReader::read_lines(BlockKind kind, const Line& head,
-                             const std::function<void(const Line&)>& act) {
-  push(kind, head);
-  Line line;
+void BlockReader::read_lines(BlockKind kind, const Line& head, const ActOn<const Line&>& act) {
+  push_recorded(kind, head);
+  Line& line = innermost().line;
   while (next(line)) {
     if (line.words.empty()) {
       reject_stray_brace(line);
       continue;
     }
-    reject_unsupported_syntax(line);
+    note(kind, line, nullptr, false);
+    record_.statement(line, depth_);
     act(line);
     if (line.opens) {
       problems_.error(line.brace, fmt::format("a line of {} opens no block", name_of(kind)));
@@ -230,14 +241,16 @@ void BlockReader::read_lines(BlockKind kind, const Line& head,
 }
 
 void BlockReader::skip(BlockKind kind, const Line& head) {
-  const size_t outside = open_.size();
+  if (!head.words.empty()) record_.drop_if(head.words[0].spot);
+  const size_t outside = depth_;
   push(kind, head);
   Line line;
-  while (open_.size() > outside) {
+  while (depth_ > outside) {
     if (!next(line)) continue;
-    const BlockKind block = open_.back().kind;
+    const BlockKind block = innermost().kind;
     const bool has_keywords = !keywords_of(block).empty() && !line.words.empty();
     const Keyword* keyword = has_keywords ? find_keyword(block, line.words[0].text) : nullptr;
+    note(block, line, keyword, true);
     if (has_keywords && keyword == nullptr) {
       unknown_word(block, line);
       continue;
@@ -254,17 +267,12 @@ void BlockReader::reject_stray_brace(const Line& line) {
   skip(BlockKind::lines, line);
 }
 
-void BlockReader::reject_unsupported_syntax(const Line& line) {
-  for (const Word& word : line.words) {
-    if (word.text.find("${_") != std::string::npos) {
-      problems_.error(word.spot, fmt::format("{}: predefined variables are not supported yet",
-                                             quoted(word.text)));
-    }
-  }
-}
-
 void BlockReader::not_acted_on(const Keyword& keyword, const Line& line) {
-  warn_once(line.spot, describe(keyword));
+  // What is missing for the same reason is said once.
+  const bool by_reason = keyword.standing == Standing::no_effect && !keyword.consequence.empty();
+  if (!by_reason || warned_.try_emplace(std::string(keyword.consequence), true).second) {
+    warn_once(line.spot, describe(keyword));
+  }
   if (line.opens) {
     skip(keyword.opens == BlockKind::none ? BlockKind::lines : keyword.opens, line);
   } else if (keyword.opens != BlockKind::none && has_its_brace(keyword, line)) {
@@ -282,37 +290,39 @@ void BlockReader::unknown(const Spot& spot, const std::string& text, const std::
                 error ? text : text + ": skipped", hint);
 }
 
+void BlockReader::tolerated(const Spot& spot, const std::string& text, const std::string& hint) {
+  const bool error = options_.unknown_is_error;
+  problems_.add(error ? Diagnostic::Severity::error : Diagnostic::Severity::warning, spot, text,
+                hint);
+}
+
 void BlockReader::unknown_word(BlockKind kind, const Line& line) {
   if (belongs_to_closed_block(line)) return;
   const std::string& word = line.words[0].text;
-  if (const std::string_view form = preprocessor_form(line); !form.empty()) {
-    problems_.error(line.spot, fmt::format("{}: {} is not supported yet", quoted(word), form));
-  } else {
-    std::string hint;
-    if (const std::string_view near = nearest_keyword(kind, word); !near.empty()) {
-      hint = fmt::format("did you mean `{}`?", near);
-    }
-    std::vector<std::string_view> blocks;
-    for (const BlockKind block : blocks_with(word))
-      blocks.push_back(name_of(block));
-    if (blocks.size() > 4) blocks.resize(4);
-    if (!blocks.empty()) {
-      if (!hint.empty()) hint += ' ';
-      hint += fmt::format("`{}` belongs in {}", word, fmt::join(blocks, ", "));
-    }
-    unknown(line.spot,
-            kind == BlockKind::root
-                ? fmt::format("unknown word {} outside every block", quoted(word))
-                : fmt::format("unknown word {} in {}", quoted(word), name_of(kind)),
-            hint);
+  std::string hint;
+  if (const std::string_view near = nearest_keyword(kind, word); !near.empty()) {
+    hint = fmt::format("did you mean `{}`?", near);
   }
+  std::vector<std::string_view> blocks;
+  for (const BlockKind block : blocks_with(word))
+    blocks.push_back(name_of(block));
+  if (blocks.size() > 4) blocks.resize(4);
+  if (!blocks.empty()) {
+    if (!hint.empty()) hint += ' ';
+    hint += fmt::format("`{}` belongs in {}", word, fmt::join(blocks, ", "));
+  }
+  unknown(line.spot,
+          kind == BlockKind::root
+              ? fmt::format("unknown word {} outside every block", quoted(word))
+              : fmt::format("unknown word {} in {}", quoted(word), name_of(kind)),
+          hint);
   if (line.opens) skip(BlockKind::lines, line);
 }
 
 // With a `}` too many: does this line belong to the block that was closed before it? Then that
 // block is read on, so that the braces match again.
 bool BlockReader::belongs_to_closed_block(const Line& line) {
-  const ClosedBlock closed = open_.empty() ? last_at_top_level_ : open_.back().last_inner;
+  const ClosedBlock closed = depth_ == 0 ? last_at_top_level_ : innermost().last_inner;
   const std::string& word = line.words[0].text;
   const bool belongs = closed.kind == BlockKind::virtual_ipaddress
                            ? blocks_with(word).empty()

@@ -1,136 +1,27 @@
-// HTTP_GET, SSL_GET and TCP_CHECK, the words that virtual_server and real_server share with them,
-// and their inheritance.
+// What all checks have in common: where they connect to and leave from, their times, and what they
+// inherit from virtual_server and real_server.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "core/config_parse_sections.h"
+#include "core/config_parse_check.h"
 
 namespace xlb::parse {
 namespace {
 
 using std::chrono::microseconds;
 
-constexpr std::string_view kEmptyBodyDigest = "d41d8cd98f00b204e9800998ecf8427e";
-constexpr size_t kDigestDigits = 32;
 constexpr uint64_t kMostRetries = 1'000'000;
 constexpr size_t kLongestHost = 253;
 constexpr microseconds kHttpDelayBeforeRetry{3'000'000};
+constexpr int kDnsRetry = 3;
 
 std::optional<microseconds> read_time(Sections& sections, const Line& line, microseconds least) {
   Arguments arguments(line, sections.problems);
   const Word* word = arguments.take("a number of seconds");
   if (word == nullptr) return std::nullopt;
   return sections.values.time(*word, arguments.keyword().text, least, kLongestTime);
-}
-
-void read_path(Sections& sections, HttpUrl& url, const Line& line) {
-  Arguments arguments(line, sections.problems);
-  const Word* word = arguments.take("a path");
-  if (word == nullptr) return;
-  const bool printable = std::none_of(word->text.begin(), word->text.end(), [](char c) {
-    return static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
-  });
-  if (!printable || word->text.empty()) {
-    sections.problems.error(word->spot, fmt::format("{} cannot be requested", quoted(word->text)),
-                            "write a blank as %20");
-    url.path = "/";
-    return;
-  }
-  url.path = word->text;
-  if (url.path.front() != '/') {
-    sections.problems.warning(word->spot, "the path is sent as it is, without a `/` before it",
-                              fmt::format("path /{}", url.path));
-  }
-}
-
-void read_digest(Sections& sections, HttpUrl& url, const Line& line) {
-  Arguments arguments(line, sections.problems);
-  const Word* word = arguments.take("an MD5 sum");
-  if (word == nullptr) return;
-  const std::string digest = lower_case(word->text);
-  const size_t other = digest.find_first_not_of("0123456789abcdef");
-  if (other != std::string::npos || digest.size() != kDigestDigits) {
-    sections.problems.error(word->spot,
-                            other != std::string::npos
-                                ? fmt::format("{} is not an MD5 sum: {} is not a hex digit",
-                                              quoted(word->text), quoted(digest.substr(other, 1)))
-                                : fmt::format("{} is not an MD5 sum: it has {} digits, not {}",
-                                              quoted(word->text), digest.size(), kDigestDigits),
-                            "xlbctl genhash -s ADDR -p PORT -u PATH prints it");
-    return;
-  }
-  if (digest == kEmptyBodyDigest) {
-    sections.blocks.warn_once(word->spot,
-                              "this is the MD5 sum of nothing: the check passes on any empty body");
-  }
-  url.md5_digest = digest;
-}
-
-void read_status_code(Sections& sections, HttpUrl& url, const Line& line) {
-  Arguments arguments(line, sections.problems);
-  const Word* word = arguments.take("status codes");
-  for (; word != nullptr; word = arguments.take_if_any()) {
-    const size_t dash = word->text.find('-');
-    Word part = *word;
-    part.text = word->text.substr(0, dash);
-    const auto first = sections.values.number(part, "status_code", {100, 599});
-    auto last = first;
-    if (dash != std::string::npos) {
-      part.text = word->text.substr(dash + 1);
-      part.spot.column += static_cast<uint32_t>(dash + 1 + (word->quoted ? 1 : 0));
-      last = sections.values.number(part, "status_code", {100, 599});
-    }
-    if (!first || !last) continue;
-    if (*first > *last) {
-      sections.problems.error(word->spot,
-                              fmt::format("{} ends before it begins", quoted(word->text)),
-                              fmt::format("status_code {}-{}", *last, *first));
-      continue;
-    }
-    url.status_codes.push_back({static_cast<int>(*first), static_cast<int>(*last)});
-  }
-}
-
-std::optional<std::string> read_host(Sections& sections, const Line& line) {
-  Arguments arguments(line, sections.problems);
-  const Word* word = arguments.take("a host name");
-  if (word == nullptr) return std::nullopt;
-  const bool sendable = !word->text.empty() && word->text.size() <= kLongestHost &&
-                        std::all_of(word->text.begin(), word->text.end(), [](char c) {
-                          return static_cast<unsigned char>(c) > ' ' && c < '\x7f';
-                        });
-  if (sendable) return word->text;
-  sections.problems.error(word->spot, fmt::format("{} is not a host name", quoted(word->text)),
-                          fmt::format("{} www.example.org", arguments.keyword().text));
-  return std::nullopt;
-}
-
-void read_url_host(Sections& sections, HttpUrl& url, const Line& line) {
-  url.virtual_host = read_host(sections, line).value_or("");
-}
-
-void read_url(Sections& sections, CheckDraft& draft, const Line& line) {
-  static constexpr WordReader<HttpUrl> kWords[] = {{"path", read_path},
-                                                   {"digest", read_digest},
-                                                   {"status_code", read_status_code},
-                                                   {"virtualhost", read_url_host}};
-  { const Arguments none(line, sections.problems); }
-  HttpUrl url;
-  url.place = sections.problems.place_of(line.spot);
-  const Spot spot = line.spot;
-  bool has_path = false;
-  sections.blocks.read(BlockKind::url, line, [&](const Line& inner, const Keyword& keyword) {
-    has_path = has_path || keyword.name == "path";
-    for (const auto& reader : kWords) {
-      if (reader.word == keyword.name) reader.read(sections, url, inner);
-    }
-  });
-  if (!has_path && sections.blocks.braces_are_balanced()) {
-    sections.problems.error(spot, "this url has no path", "path /index.html");
-  }
-  draft.config.urls.push_back(std::move(url));
 }
 
 void read_connect_ip(Sections& sections, CheckDraft& draft, const Line& line) {
@@ -147,57 +38,65 @@ void read_connect_port(Sections& sections, CheckDraft& draft, const Line& line) 
   }
 }
 
+void read_bindto(Sections& sections, CheckDraft& draft, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  const Word* word = arguments.take("an address of this host");
+  if (word == nullptr) return;
+  draft.config.source.address = sections.values.ip_of_host(*word, "bindto");
+  draft.source_spot = word->spot;
+}
+
+void read_bind_port(Sections& sections, CheckDraft& draft, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  const Word* word = arguments.take("a port");
+  if (word == nullptr) return;
+  if (const auto port = sections.values.port(*word, "bind_port")) draft.config.source.port = *port;
+}
+
+void read_bind_if(Sections& sections, CheckDraft& draft, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  const Word* word = arguments.take("an interface");
+  if (word == nullptr) return;
+  if (const auto name = sections.values.interface_name(*word, "bind_if")) {
+    draft.config.source.interface = *name;
+  }
+}
+
+void read_fwmark(Sections& sections, CheckDraft& draft, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  const Word* word = arguments.take("a number");
+  if (word == nullptr) return;
+  const auto mark = sections.values.number(*word, "fwmark", {0, UINT32_MAX});
+  if (mark) draft.config.source.mark = static_cast<uint32_t>(*mark);
+}
+
+void read_log_all(Sections& sections, CheckDraft& draft, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  draft.config.log_all_failures = sections.values.flag(arguments).value_or(false);
+}
+
 void read_default(Sections& sections, CheckDraft& draft, const Line& line) {
   read_check_default(sections, draft.own, line);
 }
 
 void read_nb_get_retry(Sections& sections, CheckDraft& draft, const Line& line) {
-  if (draft.config.kind == CheckKind::tcp) {
+  if (draft.config.kind != CheckKind::http_get && draft.config.kind != CheckKind::ssl_get) {
     sections.blocks.warn_once(
         line.spot,
-        "`nb_get_retry` is not TCP_CHECK's: it is taken for retry, which keepalived "
-        "would leave at its default");
+        fmt::format("`nb_get_retry` is not {}'s: it is taken for retry, which keepalived would "
+                    "leave at its default",
+                    name_of(draft.config.kind)));
   }
   read_default(sections, draft, line);
 }
 
-void read_http_protocol(Sections& sections, CheckDraft& draft, const Line& line) {
-  static constexpr std::string_view kVersions[] = {"1.0", "1.1", "1.0C", "1.0c"};
-  Arguments arguments(line, sections.problems);
-  const Word* word = arguments.take("1.0, 1.1 or 1.0C");
-  if (word == nullptr) return;
-  const auto version = sections.values.choice(*word, "HTTP version", kVersions);
-  if (!version) return;
-  draft.config.http_version = *version == 0   ? HttpVersion::v1_0
-                              : *version == 1 ? HttpVersion::v1_1
-                                              : HttpVersion::v1_0_close;
-}
-
-void says_nothing_without_tls(Sections& sections, const CheckDraft& draft, const Line& line) {
-  if (draft.config.kind == CheckKind::ssl_get) return;
-  sections.problems.warning(
-      line.spot, fmt::format("`{}` means nothing without TLS", line.words[0].text), "SSL_GET {");
-}
-
-void read_enable_sni(Sections& sections, CheckDraft& draft, const Line& line) {
-  { const Arguments none(line, sections.problems); }
-  says_nothing_without_tls(sections, draft, line);
-  draft.enable_sni = true;
-  draft.sni_spot = line.spot;
-}
-
-void read_sni_name(Sections& sections, CheckDraft& draft, const Line& line) {
-  says_nothing_without_tls(sections, draft, line);
-  const auto name = read_host(sections, line);
-  if (!name) return;
-  draft.sni_name = *name;
-  draft.sni_spot = line.spot;
-}
-
-constexpr WordReader<CheckDraft> kCheckWords[] = {
-    {"url", read_url},
+constexpr WordReader<CheckDraft> kConnectingWords[] = {
     {"connect_ip", read_connect_ip},
     {"connect_port", read_connect_port},
+    {"bindto", read_bindto},
+    {"bind_port", read_bind_port},
+    {"bind_if", read_bind_if},
+    {"fwmark", read_fwmark},
     {"delay_loop", read_default},
     {"connect_timeout", read_default},
     {"delay_before_retry", read_default},
@@ -205,37 +104,138 @@ constexpr WordReader<CheckDraft> kCheckWords[] = {
     {"nb_get_retry", read_nb_get_retry},
     {"alpha", read_default},
     {"warmup", read_default},
-    {"virtualhost", read_default},
-    {"http_protocol", read_http_protocol},
-    {"enable_sni", read_enable_sni},
-    {"sni_name", read_sni_name},
+    {"log_all_failures", read_log_all},
 };
+
+struct CheckBlock {
+  CheckKind kind;
+  BlockKind block;
+  CheckWords (*words)();  // beside the connecting ones; nullptr: none
+};
+constexpr CheckBlock kBlocks[] = {
+    {CheckKind::http_get, BlockKind::http_get, http_words},
+    {CheckKind::ssl_get, BlockKind::http_get, http_words},
+    {CheckKind::tcp, BlockKind::tcp_check, nullptr},
+    {CheckKind::smtp, BlockKind::smtp_check, smtp_words},
+    {CheckKind::dns, BlockKind::dns_check, dns_words},
+    {CheckKind::udp, BlockKind::udp_check, udp_words},
+    {CheckKind::ping, BlockKind::ping_check, nullptr},
+    {CheckKind::misc, BlockKind::misc_check, misc_words},
+    {CheckKind::file, BlockKind::file_check, file_words},
+};
+
+const CheckBlock& block_of(CheckKind kind) {
+  return *std::find_if(std::begin(kBlocks), std::end(kBlocks),
+                       [kind](const CheckBlock& block) { return block.kind == kind; });
+}
+
+// The table says which words stand in a block; what one does is the same wherever it stands.
+void read_words(Sections& sections, const CheckBlock& block, const Line& head, CheckDraft& draft) {
+  std::vector<WordReader<CheckDraft>> readers(std::begin(kConnectingWords),
+                                              std::end(kConnectingWords));
+  if (block.words != nullptr) {
+    const CheckWords more = block.words();
+    readers.insert(readers.end(), more.begin(), more.end());
+  }
+  read_section<CheckDraft>(sections, block.block, head, draft, readers);
+}
+
+void prepare(CheckConfig& config) {
+  if (config.kind == CheckKind::smtp) config.own = SmtpCheck{};
+  if (config.kind == CheckKind::dns) config.own = DnsCheck{};
+  if (config.kind == CheckKind::udp) config.own = UdpCheck{};
+  if (config.kind == CheckKind::misc) config.own = MiscCheck{};
+  if (config.kind == CheckKind::file) config.own = FileCheck{};
+}
+
+bool is_http(CheckKind kind) {
+  return kind == CheckKind::http_get || kind == CheckKind::ssl_get;
+}
+
+void check_block(Sections& sections, CheckDraft& draft) {
+  if (is_http(draft.config.kind)) check_http_block(sections, draft);
+  if (draft.config.kind == CheckKind::udp) check_udp_block(sections, draft);
+  if (draft.config.kind == CheckKind::misc) check_misc_block(sections, draft);
+  if (draft.config.kind == CheckKind::file) check_file_block(sections, draft);
+}
 
 template <typename T>
 void inherit(std::optional<T>& value, const std::optional<T>& outer) {
   if (!value) value = outer;
 }
 
-// What goes out as the name in the TLS hello: no port, and never an address.
-std::string sni_of(Sections& sections, CheckDraft& draft, const HttpUrl& url) {
-  if (draft.config.kind != CheckKind::ssl_get) return {};
-  if (!draft.enable_sni && draft.sni_name.empty()) return {};
-  std::string name = draft.sni_name.empty() ? url.virtual_host : draft.sni_name;
-  name = name.substr(0, name.find(':'));
-  const bool is_name =
-      !name.empty() && !IpAddress::parse(name) &&
-      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") ==
-          std::string::npos;
-  if (is_name || std::exchange(draft.sni_refused, true)) return is_name ? name : "";
-  sections.problems.warning(
-      draft.sni_spot,
-      name.empty() ? std::string("there is no name to send: no virtualhost is given")
-                   : fmt::format("{} is not sent: it is not a host's name", quoted(name)),
-      "sni_name www.example.org");
-  return {};
+CheckDefaults with_outer(CheckDefaults own, std::span<const CheckDefaults* const> outer) {
+  for (const CheckDefaults* block : outer) {
+    inherit(own.delay_loop, block->delay_loop);
+    inherit(own.connect_timeout, block->connect_timeout);
+    inherit(own.delay_before_retry, block->delay_before_retry);
+    inherit(own.retry, block->retry);
+    inherit(own.alpha, block->alpha);
+    inherit(own.warmup, block->warmup);
+    inherit(own.virtual_host, block->virtual_host);
+  }
+  return own;
+}
+
+CheckTiming timing_of(CheckKind kind, const CheckDefaults& given) {
+  CheckTiming timing;
+  timing.delay_loop = given.delay_loop.value_or(timing.delay_loop);
+  if (is_http(kind)) timing.delay_before_retry = kHttpDelayBeforeRetry;
+  if (kind == CheckKind::dns) {
+    timing.retry = kDnsRetry;
+    timing.delay_before_retry = timing.delay_loop;
+  }
+  if (kind == CheckKind::misc) timing.retry = 0;
+  if (kind == CheckKind::file) {
+    timing.retry = 0;
+    return timing;  // the file says all at once
+  }
+  timing.connect_timeout = given.connect_timeout.value_or(timing.connect_timeout);
+  timing.delay_before_retry = given.delay_before_retry.value_or(timing.delay_before_retry);
+  timing.retry = given.retry.value_or(timing.retry);
+  timing.alpha = given.alpha.value_or(timing.alpha);
+  timing.warmup = given.warmup.value_or(timing.warmup);
+  return timing;
+}
+
+void finish_target(Sections& sections, CheckDraft& draft, const Endpoint& real_server) {
+  CheckConfig& config = draft.config;
+  if (config.kind == CheckKind::misc || config.kind == CheckKind::file) return;
+  config.target = {draft.connect_ip.value_or(real_server.address),
+                   draft.connect_port.value_or(real_server.port)};
+  if (config.kind == CheckKind::ping) config.target.port = 0;
+  if (config.target.port == 0 && config.kind != CheckKind::ping) {
+    sections.problems.error(draft.head, "a real server of any port needs a port to be checked at",
+                            "connect_port 80");
+  }
+  const auto& source = config.source.address;
+  if (source && source->family() != config.target.address.family()) {
+    sections.problems.error(
+        draft.source_spot,
+        fmt::format("bindto {} and what is checked, {}, are of different families", *source,
+                    config.target.address));
+  }
 }
 
 }  // namespace
+
+CheckWords connecting_words() {
+  return kConnectingWords;
+}
+
+std::optional<std::string> read_host(Sections& sections, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  const Word* word = arguments.take("a host name");
+  if (word == nullptr) return std::nullopt;
+  const bool sendable = !word->text.empty() && word->text.size() <= kLongestHost &&
+                        std::all_of(word->text.begin(), word->text.end(), [](char c) {
+                          return static_cast<unsigned char>(c) > ' ' && c < '\x7f';
+                        });
+  if (sendable) return word->text;
+  sections.problems.error(word->spot, fmt::format("{} is not a host name", quoted(word->text)),
+                          fmt::format("{} www.example.org", arguments.keyword().text));
+  return std::nullopt;
+}
 
 void read_check_default(Sections& sections, CheckDefaults& defaults, const Line& line) {
   const std::string& word = line.words[0].text;
@@ -270,49 +270,67 @@ CheckDraft read_check(Sections& sections, CheckKind kind, const Line& head) {
   draft.head = head.spot;
   draft.config.kind = kind;
   draft.config.place = sections.problems.place_of(head.spot);
-  const Spot spot = head.spot;
-  const bool http = kind != CheckKind::tcp;
-  read_section<CheckDraft>(sections, http ? BlockKind::http_get : BlockKind::tcp_check, head, draft,
-                           kCheckWords);
-  if (http && draft.config.urls.empty() && sections.blocks.braces_are_balanced()) {
-    sections.problems.error(spot, fmt::format("{} has no url", name_of(kind)),
-                            "url { path /index.html }");
-  }
+  prepare(draft.config);
+  read_words(sections, block_of(kind), head, draft);
+  check_block(sections, draft);
   return draft;
 }
 
-CheckConfig finish_check(Sections& sections, CheckDraft draft,
-                         std::span<const CheckDefaults* const> outer, const Endpoint& real_server) {
-  CheckDefaults& own = draft.own;
-  for (const CheckDefaults* block : outer) {
-    inherit(own.delay_loop, block->delay_loop);
-    inherit(own.connect_timeout, block->connect_timeout);
-    inherit(own.delay_before_retry, block->delay_before_retry);
-    inherit(own.retry, block->retry);
-    inherit(own.alpha, block->alpha);
-    inherit(own.warmup, block->warmup);
-    inherit(own.virtual_host, block->virtual_host);
+void finish_check(Sections& sections, CheckDraft draft, std::span<const CheckDefaults* const> outer,
+                  const Endpoint& real_server, std::vector<CheckConfig>& checks) {
+  draft.own = with_outer(std::move(draft.own), outer);
+  for (CheckDraft& host : draft.hosts) {
+    const CheckDefaults* const around[] = {&draft.own};
+    if (!host.connect_ip) host.connect_ip = draft.connect_ip;
+    if (!host.connect_port) host.connect_port = draft.connect_port;
+    if (host.config.source == CheckSource{}) host.config.source = draft.config.source;
+    host.config.own = draft.config.own;
+    host.config.log_all_failures |= draft.config.log_all_failures;
+    finish_check(sections, std::move(host), around, real_server, checks);
   }
-  CheckTiming timing;
-  if (draft.config.kind != CheckKind::tcp) timing.delay_before_retry = kHttpDelayBeforeRetry;
-  timing.delay_loop = own.delay_loop.value_or(timing.delay_loop);
-  timing.connect_timeout = own.connect_timeout.value_or(timing.connect_timeout);
-  timing.delay_before_retry = own.delay_before_retry.value_or(timing.delay_before_retry);
-  timing.retry = own.retry.value_or(timing.retry);
-  timing.alpha = own.alpha.value_or(timing.alpha);
-  timing.warmup = own.warmup.value_or(timing.warmup);
-  draft.config.timing = timing;
-  draft.config.target = {draft.connect_ip.value_or(real_server.address),
-                         draft.connect_port.value_or(real_server.port)};
-  if (draft.config.target.port == 0) {
-    sections.problems.error(draft.head, "a real server of any port needs a port to be checked at",
-                            "connect_port 80");
+  if (!draft.hosts.empty()) return;
+  draft.config.timing = timing_of(draft.config.kind, draft.own);
+  finish_target(sections, draft, real_server);
+  if (is_http(draft.config.kind)) finish_http(sections, draft);
+  checks.push_back(std::move(draft.config));
+}
+
+namespace {
+
+void find_track_files(Sections& sections) {
+  const auto& files = sections.config.track.files;
+  std::vector<std::string_view> names;
+  names.reserve(files.size());
+  for (const TrackFileConfig& file : files)
+    names.push_back(file.name);
+  for (const Word& word : sections.file_check_names) {
+    if (std::find(names.begin(), names.end(), word.text) != names.end()) continue;
+    const std::string_view near = nearest(word.text, names);
+    sections.problems.error(word.spot, fmt::format("there is no track_file {}", quoted(word.text)),
+                            near.empty()
+                                ? fmt::format("track_file {} {{ file /run/load }}", word.text)
+                                : fmt::format("did you mean `{}`?", near));
   }
-  for (HttpUrl& url : draft.config.urls) {
-    if (url.virtual_host.empty()) url.virtual_host = own.virtual_host.value_or("");
-    url.sni = sni_of(sections, draft, url);
+}
+
+}  // namespace
+
+void finish_checks(Sections& sections) {
+  find_track_files(sections);
+  for (VirtualServerConfig& service : sections.config.virtual_servers) {
+    service.rs_init_notifies = sections.rs_init_notifies;
+    for (RealServerConfig& real_server : service.real_servers) {
+      for (CheckConfig& check : real_server.checks) {
+        check.log_all_failures |= sections.log_all_failures;
+        if (check.kind == CheckKind::ssl_get) check.tls = sections.tls_client;
+        if (check.kind == CheckKind::file) finish_file_check(sections, check);
+        auto* const misc = std::get_if<MiscCheck>(&check.own);
+        if (misc == nullptr || !misc->script.user.empty()) continue;
+        misc->script.user = sections.config.global.script_user;
+        misc->script.group = sections.config.global.script_group;
+      }
+    }
   }
-  return std::move(draft.config);
 }
 
 }  // namespace xlb::parse

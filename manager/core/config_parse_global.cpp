@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "core/config_parse_sections.h"
 
@@ -29,12 +30,13 @@ void read_script_user(Sections& sections, GlobalSettings& global, const Line& li
   }
 }
 
-void read_garp_master_delay(Sections& sections, GlobalSettings&, const Line& line) {
-  Arguments arguments(line, sections.problems);
-  const Word* word = arguments.take("a number of seconds");
-  if (word == nullptr) return;
-  const auto seconds = sections.values.number(*word, "vrrp_garp_master_delay", {0, 86400});
-  if (seconds) sections.default_garp_master_delay = std::chrono::seconds(*seconds);
+void read_announce(Sections& sections, GlobalSettings&, const Line& line) {
+  read_announce_word(sections, sections.network.announce, line);
+}
+
+template <void (*kRead)(Sections&, const Line&)>
+void read_network_word(Sections& sections, GlobalSettings&, const Line& line) {
+  kRead(sections, line);
 }
 
 std::chrono::seconds* timeout_called(FlowTimeouts& timeouts, std::string_view name) {
@@ -67,10 +69,62 @@ void read_lvs_timeouts(Sections& sections, GlobalSettings& global, const Line& l
   }
 }
 
+void read_log_all_failures(Sections& sections, GlobalSettings&, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  sections.log_all_failures = sections.values.flag(arguments).value_or(sections.log_all_failures);
+}
+
+void read_rs_init_notifies(Sections& sections, GlobalSettings&, const Line& line) {
+  const Arguments none(line, sections.problems);
+  sections.rs_init_notifies = true;
+}
+
+// [+|-]read|match|wildcard_match|brace_match ...: without a sign the words replace what was in
+// force; without a word everything is checked.
+void read_include_check(Sections& sections, GlobalSettings&, const Line& line) {
+  static constexpr std::string_view kChecks[] = {"read", "readable", "match", "wildcard_match",
+                                                 "brace_match"};
+  static constexpr bool IncludeChecks::*kMembers[] = {
+      &IncludeChecks::read, &IncludeChecks::read, &IncludeChecks::match, &IncludeChecks::wildcards,
+      &IncludeChecks::braces};
+  Arguments arguments(line, sections.problems);
+  IncludeChecks& checks = sections.blocks.source().include_checks();
+  if (arguments.at_end()) checks = {true, true, true, true};
+  char sign = '\0';  // the last one said goes on
+  bool first = true;
+  while (const Word* word = arguments.take_if_any()) {
+    Word name = *word;
+    if (name.text.starts_with('+') || name.text.starts_with('-')) {
+      sign = name.text[0];
+      name.text.erase(0, 1);
+    }
+    const auto check = sections.values.choice(name, "include_check", kChecks);
+    if (!check) continue;
+    if (sign == '\0' && std::exchange(first, false)) checks = {};
+    checks.*kMembers[*check] = sign != '-';
+    if (sign != '-') checks.read = true;  // every other check includes it
+  }
+}
+
 constexpr WordReader<GlobalSettings> kGlobalWords[] = {
-    {"router_id", read_router_id},       {"vrrp_version", read_vrrp_version},
-    {"script_user", read_script_user},   {"vrrp_garp_master_delay", read_garp_master_delay},
+    {"include_check", read_include_check},
+    {"router_id", read_router_id},
+    {"vrrp_version", read_vrrp_version},
+    {"script_user", read_script_user},
     {"lvs_timeouts", read_lvs_timeouts},
+    {"checker_log_all_failures", read_log_all_failures},
+    {"rs_init_notifies", read_rs_init_notifies},
+    {"vrrp_garp_master_delay", read_announce},
+    {"vrrp_garp_master_repeat", read_announce},
+    {"vrrp_garp_master_refresh", read_announce},
+    {"vrrp_garp_master_refresh_repeat", read_announce},
+    {"vrrp_garp_lower_prio_delay", read_announce},
+    {"vrrp_garp_lower_prio_repeat", read_announce},
+    {"vrrp_min_garp", read_announce},
+    {"vrrp_garp_interval", read_network_word<read_announce_interval>},
+    {"vrrp_gna_interval", read_network_word<read_announce_interval>},
+    {"default_interface", read_network_word<read_default_interface>},
+    {"vmac_prefix", read_network_word<read_vmac_prefix>},
 };
 
 constexpr NumberRange kFlowTableSize{1024, 16'777'216};
@@ -131,7 +185,7 @@ void read_peers(Sections& sections, XlbSettings& xlb, const Line& line) {
   Arguments arguments(line, sections.problems);
   const Word* word = arguments.take("addresses");
   for (; word != nullptr; word = arguments.take_if_any()) {
-    const auto address = sections.values.ipv4_of_host(*word, "peers");
+    const auto address = sections.values.ip_of_host(*word, "peers");
     if (!address) continue;
     const bool known = std::find(xlb.peers.begin(), xlb.peers.end(), *address) != xlb.peers.end();
     if (!known) xlb.peers.push_back(*address);
@@ -158,10 +212,25 @@ constexpr WordReader<XlbSettings> kXlbWords[] = {
 
 }  // namespace
 
+void read_net_namespace(Sections& sections, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  const Word* word = arguments.take("the name of a network namespace");
+  if (word == nullptr) return;
+  if (word->text.empty() || word->text.size() > 255 || word->text.starts_with('.') ||
+      word->text.find('/') != std::string::npos) {
+    sections.problems.error(
+        word->spot, fmt::format("{} cannot be a network namespace's name", quoted(word->text)),
+        "a name that `ip netns list` shows");
+    return;
+  }
+  sections.net_namespace = word->text;
+}
+
 void read_global_defs(Sections& sections, const Line& head) {
   { const Arguments none(head, sections.problems); }
   read_section<GlobalSettings>(sections, BlockKind::global_defs, head, sections.config.global,
-                               kGlobalWords);
+                               kGlobalWords,
+                               {notify_words_of_global_defs(), protocol_words_of_global_defs()});
 }
 
 void read_xlb(Sections& sections, const Line& head) {

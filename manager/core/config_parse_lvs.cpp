@@ -4,6 +4,8 @@
 #include <bit>
 #include <limits>
 #include <map>
+#include <memory>
+#include <set>
 #include <utility>
 
 #include "core/config_parse_lvs.h"
@@ -15,6 +17,7 @@ void read_protocol(Sections& sections, VirtualServerDraft& draft, const Line& li
   static constexpr std::string_view kProtocols[] = {"TCP", "UDP", "SCTP"};
   Arguments arguments(line, sections.problems);
   draft.has_protocol = true;
+  draft.protocol_spot = line.spot;
   const Word* word = arguments.take("TCP or UDP");
   if (word == nullptr) return;
   Word upper = *word;  // keepalived does not mind the letter case here
@@ -24,7 +27,10 @@ void read_protocol(Sections& sections, VirtualServerDraft& draft, const Line& li
   const auto protocol = sections.values.choice(upper, "protocol", kProtocols);
   if (!protocol) return;
   if (*protocol == 2) {
-    sections.problems.error(word->spot, "protocol `SCTP` is not supported yet", "TCP or UDP");
+    sections.blocks.tolerated(
+        word->spot, "protocol `SCTP` is not supported yet: this virtual_server is left out",
+        "TCP or UDP");
+    draft.sctp = true;
     return;
   }
   draft.config.key.protocol = *protocol == 0 ? Protocol::tcp : Protocol::udp;
@@ -32,8 +38,6 @@ void read_protocol(Sections& sections, VirtualServerDraft& draft, const Line& li
 
 void read_virtual_method(Sections& sections, VirtualServerDraft& draft, const Line& line) {
   draft.method = read_method(sections, line);
-  draft.config.method =
-      draft.method->tunnel ? ForwardingMethod::tunnel : ForwardingMethod::direct_routing;
 }
 
 void read_sorry_method(Sections& sections, VirtualServerDraft& draft, const Line& line) {
@@ -56,6 +60,11 @@ void read_virtual_inhibit(Sections& sections, VirtualServerDraft& draft, const L
 void read_omega(Sections& sections, VirtualServerDraft& draft, const Line& line) {
   Arguments arguments(line, sections.problems);
   draft.config.omega = sections.values.flag(arguments).value_or(draft.config.omega);
+}
+
+void read_ha_suspend(Sections& sections, VirtualServerDraft& draft, const Line& line) {
+  const Arguments none(line, sections.problems);
+  draft.config.ha_suspend = true;
 }
 
 std::optional<uint32_t> read_live_weight(Sections& sections, const Line& line, uint64_t least) {
@@ -111,6 +120,7 @@ constexpr WordReader<VirtualServerDraft> kVirtualServerWords[] = {
     {"real_server", read_real_server},
     {"lb_algo", read_scheduler},
     {"lvs_sched", read_scheduler},
+    {"ip_family", read_family},
     {"lb_kind", read_virtual_method},
     {"lvs_method", read_virtual_method},
     {"persistence_timeout", read_persistence_timeout},
@@ -140,36 +150,22 @@ constexpr WordReader<VirtualServerDraft> kVirtualServerWords[] = {
     {"alpha", read_virtual_default},
     {"warmup", read_virtual_default},
     {"virtualhost", read_virtual_default},
+    {"ha_suspend", read_ha_suspend},
 };
 
-void read_virtual_server_head(Sections& sections, VirtualServerDraft& draft, const Line& head) {
-  Arguments arguments(head, sections.problems);
-  const Word* address = arguments.take("an address and a port");
-  if (address == nullptr) return;
-  const auto value = sections.values.ip_of_host(*address, "virtual_server");
-  if (value) draft.config.key.address = *value;
-  if (arguments.at_end()) {
-    if (value) {
-      sections.problems.error(address->spot, fmt::format("virtual_server {} has no port", *value),
-                              fmt::format("virtual_server {} 80 {{", *value));
-    }
-    return;
-  }
-  const auto port = sections.values.port_or_any(*arguments.take_if_any(), "virtual_server");
-  if (port) draft.config.key.port = *port;
-  draft.valid = value.has_value() && port.has_value();
-}
-
-void finish_defaults(Sections& sections, const VirtualServerDraft& draft) {
+// keepalived's defaults where the file says nothing.
+void finish_defaults(Sections& sections, VirtualServerDraft& draft) {
   Problems& problems = sections.problems;
-  if (!draft.method) {
-    problems.warning(draft.head,
-                     "no lvs_method: DR is used, keepalived's default NAT is not "
-                     "supported yet");
-  }
-  if (!draft.has_protocol) {
-    problems.warning(draft.head, "no protocol: TCP is used, keepalived would use UDP",
-                     "protocol TCP");
+  const MethodDraft method = method_of(draft, std::nullopt);
+  draft.config.method = method.translated ? ForwardingMethod::translation
+                        : method.tunnel   ? ForwardingMethod::tunnel
+                                          : ForwardingMethod::direct_routing;
+  const bool by_mark = draft.config.key.mark != 0 && draft.config.more_keys.empty();
+  if (by_mark && draft.has_protocol) {
+    problems.warning(draft.protocol_spot,
+                     "protocol has no effect: a firewall mark tells what is balanced");
+  } else if (!by_mark && !draft.has_protocol && draft.valid) {
+    problems.warning(draft.head, "no protocol: UDP is used, as keepalived does", "protocol TCP");
   }
   if (draft.real_servers.empty()) {
     problems.warning(draft.head,
@@ -178,63 +174,144 @@ void finish_defaults(Sections& sections, const VirtualServerDraft& draft) {
   }
 }
 
-}  // namespace
+// IPVS has any port for persistent services only.
+void finish_any_port(Sections& sections, VirtualServerDraft& draft) {
+  const ServiceKey& key = draft.config.key;
+  if (!draft.valid || key.port != 0 || key.mark != 0 || draft.config.persistence_timeout) return;
+  draft.config.persistence_timeout = kPersistenceWithoutValue;
+  sections.problems.warning(
+      draft.address_spot,
+      fmt::format("virtual_server {} takes any port: clients stay where they are for {} seconds, "
+                  "as keepalived does",
+                  key.address, kPersistenceWithoutValue.count()),
+      "persistence_timeout");
+}
 
-void read_virtual_server(Sections& sections, const Line& head) {
-  if (head.words.size() > 1 && (head.words[1].text == "fwmark" || head.words[1].text == "group")) {
-    sections.problems.warning(
-        head.spot,
-        fmt::format("`virtual_server {}` is not acted on yet: this service is not balanced",
-                    head.words[1].text));
-    sections.blocks.skip(BlockKind::virtual_server, head);
-    return;
-  }
-  VirtualServerDraft draft;
-  draft.head = head.spot;
-  draft.config.place = sections.problems.place_of(head.spot);
-  draft.config.scheduler = Scheduler::wlc;
-  read_virtual_server_head(sections, draft, head);
-  read_section<VirtualServerDraft>(sections, BlockKind::virtual_server, head, draft,
-                                   kVirtualServerWords);
+void finish_virtual_server(Sections& sections, VirtualServerDraft& draft) {
+  finish_keys(sections, draft);
   finish_defaults(sections, draft);
+  finish_any_port(sections, draft);
   finish_scheduling(sections, draft);
   finish_real_servers(sections, draft);
   finish_quorum(sections, draft);
-  if (!draft.valid) return;
+  if (!draft.valid || draft.sctp) return;
   sections.config.virtual_servers.push_back(std::move(draft.config));
   sections.virtual_server_spots.push_back(draft.head);
+}
+
+}  // namespace
+
+LvsDrafts& drafts_of(Sections& sections) {
+  if (!sections.lvs) sections.lvs = std::make_shared<LvsDrafts>();
+  return *sections.lvs;
+}
+
+void read_virtual_server(Sections& sections, const Line& head) {
+  VirtualServerDraft draft;
+  draft.real_servers.reserve(16);  // drafts are large: rather not moved
+  draft.head = head.spot;
+  draft.config.place = sections.problems.place_of(head.spot);
+  draft.config.scheduler = Scheduler::wlc;
+  draft.config.key.protocol = Protocol::udp;
+  read_virtual_server_head(sections, draft, head);
+  read_section<VirtualServerDraft>(sections, BlockKind::virtual_server, head, draft,
+                                   kVirtualServerWords);
+  drafts_of(sections).servers.push_back(std::move(draft));
 }
 
 namespace {
 
 void finish_sizes(Sections& sections) {
   uint64_t count = 0;
-  for (const VirtualServerConfig& server : sections.config.virtual_servers)
-    count += server.real_servers.size() + (server.sorry_server ? 1 : 0);
+  uint64_t services = 0;
+  for (const VirtualServerConfig& server : sections.config.virtual_servers) {
+    const uint64_t members = 1 + server.more_keys.size();
+    services += members;
+    count += members * (server.real_servers.size() + (server.sorry_server ? 1 : 0));
+  }
   const uint32_t most = sections.config.xlb.real_servers_max;
+  if (services > kMostVirtualServers) {
+    sections.problems.error(
+        sections.virtual_server_spots.back(),
+        fmt::format("{} virtual servers, members of groups included, are more than {}", services,
+                    kMostVirtualServers));
+  }
   if (count <= most) return;
   const Spot spot = sections.real_servers_max_spot.value_or(sections.virtual_server_spots.back());
   sections.problems.error(
       spot,
-      fmt::format("{} real servers and sorry servers are more than real_servers_max {}", count,
-                  most),
+      fmt::format("{} real servers and sorry servers are more than real_servers_max {}{}", count,
+                  most,
+                  services > sections.config.virtual_servers.size()
+                      ? ": each address of a group counts its own"
+                      : ""),
       fmt::format("xlb {{ real_servers_max {} }}", std::bit_ceil(count)));
+}
+
+// Of addresses that several virtual servers claim the first has it.
+void finish_claims(Sections& sections) {
+  std::map<ServiceKey, Spot> seen;
+  std::vector<VirtualServerConfig> servers;
+  std::vector<Spot> spots;
+  for (size_t i = 0; i < sections.config.virtual_servers.size(); ++i) {
+    VirtualServerConfig& server = sections.config.virtual_servers[i];
+    const Spot& spot = sections.virtual_server_spots[i];
+    std::vector<ServiceKey> keys;
+    for (const ServiceKey& key : keys_of(server)) {
+      const auto [other, is_new] = seen.try_emplace(key, spot);
+      if (is_new) {
+        keys.push_back(key);
+        continue;
+      }
+      sections.blocks.tolerated(
+          spot,
+          fmt::format("virtual_server {} stands already at {}: this one is ignored", key,
+                      to_string(sections.problems.place_of(other->second))),
+          "");
+    }
+    if (keys.empty()) continue;
+    server.key = keys.front();
+    server.more_keys.assign(keys.begin() + 1, keys.end());
+    servers.push_back(std::move(server));
+    spots.push_back(spot);
+  }
+  sections.config.virtual_servers = std::move(servers);
+  sections.virtual_server_spots = std::move(spots);
+}
+
+// XDP takes what is for any port of an address before the nat table sees it.
+void finish_any_ports(Sections& sections) {
+  std::set<ServiceKey> by_xdp;
+  for (const VirtualServerConfig& server : sections.config.virtual_servers) {
+    if (needs_translation(server)) continue;
+    for (const ServiceKey& key : keys_of(server)) {
+      if (key.port == 0) by_xdp.insert(key);
+    }
+  }
+  for (size_t i = 0; i < sections.config.virtual_servers.size(); ++i) {
+    const VirtualServerConfig& server = sections.config.virtual_servers[i];
+    if (by_xdp.empty() || !needs_translation(server)) continue;
+    for (const ServiceKey& key : keys_of(server)) {
+      if (!by_xdp.contains({key.address, 0, key.protocol})) continue;
+      sections.problems.warning(
+          sections.virtual_server_spots[i],
+          fmt::format("{} gets nothing where XDP runs: the virtual server for any port of {} is "
+                      "not translated and takes its packets first",
+                      key, key.address),
+          "lvs_method NAT for both");
+    }
+  }
 }
 
 }  // namespace
 
 void finish_virtual_servers(Sections& sections) {
+  for (VirtualServerDraft& draft : drafts_of(sections).servers)
+    finish_virtual_server(sections, draft);
+  finish_checks(sections);
+  finish_claims(sections);
+  finish_any_ports(sections);
   finish_sizes(sections);
-  std::map<ServiceKey, Spot> seen;
-  for (size_t i = 0; i < sections.config.virtual_servers.size(); ++i) {
-    const ServiceKey& key = sections.config.virtual_servers[i].key;
-    const Spot& spot = sections.virtual_server_spots[i];
-    const auto [other, is_new] = seen.try_emplace(key, spot);
-    if (is_new) continue;
-    sections.problems.error(spot,
-                            fmt::format("virtual_server {} stands already at {}", key,
-                                        to_string(sections.problems.place_of(other->second))));
-  }
 }
 
 }  // namespace xlb::parse

@@ -1,17 +1,38 @@
 // The drafts of virtual_server and real_server, shared by their readers. Internal to the parser.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "core/config_parse_check.h"
 #include "core/config_parse_sections.h"
 
 namespace xlb::parse {
 
+inline constexpr std::chrono::seconds kPersistenceWithoutValue{360};
+
 // lvs_method as one block gives it.
 struct MethodDraft {
-  std::optional<TunnelConfig> tunnel;  // absent: direct routing
-  bool valid = true;                   // false after an error about it
+  std::optional<TunnelConfig> tunnel{};  // absent: direct routing, or translation
+  bool translated = true;                // NAT, as where nothing is said
+  bool valid = true;                     // false after an error about it
+};
+
+// A line of a virtual_server_group: addresses one after the other, or a mark.
+struct GroupLine {
+  Spot spot;
+  std::string text;
+  std::vector<IpAddress> addresses;
+  uint16_t port = 0;
+  uint32_t mark = 0;
+  std::optional<AddressFamily> family;  // of a mark, where it is said
+};
+
+struct GroupDraft {
+  Spot head;
+  std::vector<GroupLine> lines;
 };
 
 struct RealServerDraft {
@@ -23,6 +44,7 @@ struct RealServerDraft {
   std::optional<uint16_t> port;
   std::optional<int> weight;
   std::optional<bool> inhibit_on_failure;
+  Spot threshold_spot;
   CheckDefaults defaults;
   std::vector<CheckDraft> checks;
   bool valid = false;
@@ -32,6 +54,12 @@ struct VirtualServerDraft {
   VirtualServerConfig config;
   Spot head;
   bool valid = false;
+  Spot address_spot;
+  std::string group;
+  std::optional<AddressFamily> family;  // ip_family
+  Spot family_spot;
+  Spot protocol_spot;
+  bool sctp = false;
   std::optional<MethodDraft> method;
   std::optional<MethodDraft> sorry_method;
   std::vector<Word> scheduler_flags;
@@ -50,6 +78,18 @@ struct VirtualServerDraft {
   std::vector<RealServerDraft> real_servers;
 };
 
+struct LvsDrafts {
+  std::map<std::string, GroupDraft> groups;
+  std::vector<VirtualServerDraft> servers;  // file order
+};
+LvsDrafts& drafts_of(Sections& sections);
+
+// What virtual_server is for: config_parse_group.cpp.
+void read_virtual_server_head(Sections& sections, VirtualServerDraft& draft, const Line& head);
+void read_family(Sections& sections, VirtualServerDraft& draft, const Line& line);
+// Its key, and those of its group's other members; before its real servers are finished.
+void finish_keys(Sections& sections, VirtualServerDraft& draft);
+
 // Scheduling and persistence: config_parse_scheduling.cpp.
 void read_scheduler(Sections& sections, VirtualServerDraft& draft, const Line& line);
 void read_scheduler_flag(Sections& sections, VirtualServerDraft& draft, const Line& line);
@@ -60,10 +100,12 @@ void finish_scheduling(Sections& sections, VirtualServerDraft& draft);
 
 // lvs_method, in any block: config_parse_method.cpp.
 MethodDraft read_method(Sections& sections, const Line& line);
-// What of the method is wrong for a real server at this address, said at `address` or `port`;
-// false: it was.
-bool method_fits(Problems& problems, const VirtualServerDraft& draft, const MethodDraft& method,
-                 std::string_view keyword, const Endpoint& endpoint, const Spot& address,
+// The method of a block inside the virtual server, if it says none the virtual server's.
+MethodDraft method_of(const VirtualServerDraft& draft, const std::optional<MethodDraft>& own);
+// Makes `endpoint` one that the method can lead to, or says, at `address` or `port`, what of it
+// cannot be; false: nothing leads there, it is left out.
+bool method_fits(Sections& sections, const VirtualServerDraft& draft, const MethodDraft& method,
+                 std::string_view keyword, Endpoint& endpoint, const Spot& address,
                  const Spot& port);
 
 // weight, in either block.

@@ -1,4 +1,5 @@
-// lvs_method: direct routing or a tunnel, and what of it must fit the addresses and ports.
+// lvs_method: translation, direct routing or a tunnel, and what of it must fit the addresses and
+// ports.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -73,7 +74,7 @@ MethodDraft read_tunnel(Sections& sections, Arguments& arguments) {
     sections.problems.warning(words.port->spot, "`port` has no effect with tunnel type ipip");
     words.tunnel.port = 0;
   }
-  return {words.tunnel, words.valid};
+  return {words.tunnel, false, words.valid};
 }
 
 }  // namespace
@@ -81,8 +82,8 @@ MethodDraft read_tunnel(Sections& sections, Arguments& arguments) {
 MethodDraft read_method(Sections& sections, const Line& line) {
   static constexpr std::string_view kMethods[] = {"DR", "NAT", "TUN"};
   Arguments arguments(line, sections.problems);
-  const Word* word = arguments.take("a forwarding method: DR or TUN");
-  if (word == nullptr) return {std::nullopt, false};
+  const Word* word = arguments.take("a forwarding method: NAT, DR or TUN");
+  if (word == nullptr) return {.translated = false, .valid = false};
   const std::string& name = line.words[0].text;
   if (lower_case(word->text) == "dr") {
     if (word->text != "DR") {
@@ -91,40 +92,43 @@ MethodDraft read_method(Sections& sections, const Line& line) {
           fmt::format("{} {} is taken for DR; keepalived would use NAT", name, quoted(word->text)),
           fmt::format("{} DR", name));
     }
-    return {};
+    return {.translated = false};
   }
   const auto method = sections.values.choice(*word, "forwarding method", kMethods);
+  if (method && *method == 1) return {};
   if (method && *method == 2) return read_tunnel(sections, arguments);
-  if (method && *method == 1) {
-    sections.problems.error(
-        word->spot, fmt::format("forwarding method `{}` is not supported yet", word->text),
-        fmt::format("{} DR, with the real servers on a network of this host, or {} TUN", name,
-                    name));
-  }
   arguments.ignore_rest();
-  return {std::nullopt, false};
+  return {.translated = false, .valid = false};
 }
 
-bool method_fits(Problems& problems, const VirtualServerDraft& draft, const MethodDraft& method,
-                 std::string_view keyword, const Endpoint& endpoint, const Spot& address,
+MethodDraft method_of(const VirtualServerDraft& draft, const std::optional<MethodDraft>& own) {
+  return own.value_or(draft.method.value_or(MethodDraft{}));
+}
+
+bool method_fits(Sections& sections, const VirtualServerDraft& draft, const MethodDraft& method,
+                 std::string_view keyword, Endpoint& endpoint, const Spot& address,
                  const Spot& port) {
   if (!method.valid) return true;  // said already
   const ServiceKey& key = draft.config.key;
-  if (endpoint.port != key.port) {
-    problems.error(port,
-                   fmt::format("{} port {} differs from the virtual server's port {}: {} leaves "
-                               "ports as they are",
-                               keyword, endpoint.port, key.port,
-                               method.tunnel ? "a tunnel" : "direct routing"),
-                   fmt::format("{} {} {}", keyword, endpoint.address, key.port));
+  const bool one_port = draft.config.group.empty() && key.mark == 0;
+  if (!method.translated && one_port && endpoint.port != key.port) {
+    sections.problems.error(
+        port,
+        fmt::format("{} port {} differs from the virtual server's port {}: {} leaves ports as they "
+                    "are",
+                    keyword, endpoint.port, key.port,
+                    method.tunnel ? "a tunnel" : "direct routing"),
+        fmt::format("{} {} {}, or lvs_method NAT", keyword, endpoint.address, key.port));
     return false;
   }
-  if (!method.tunnel && endpoint.address.family() != key.address.family()) {
-    problems.error(address,
-                   fmt::format("{} {} and virtual_server {} are of different families: only a "
-                               "tunnel leads from one to the other",
-                               keyword, endpoint.address, key.address),
-                   "lvs_method TUN");
+  const bool crosses = endpoint.address.family() != key.address.family();
+  if (crosses && (!method.tunnel || key.mark != 0)) {
+    sections.blocks.tolerated(
+        address,
+        fmt::format("{} {} is left out: it and virtual_server {} are of different families: only a "
+                    "tunnel leads from one to the other",
+                    keyword, endpoint.address, name_of(draft.config)),
+        key.mark != 0 ? "ip_family" : "lvs_method TUN");
     return false;
   }
   return true;

@@ -17,6 +17,11 @@ Place Problems::place_of(const Spot& spot) const {
   return Place{files_[spot.file], static_cast<int>(spot.line), static_cast<int>(spot.column)};
 }
 
+uint32_t Problems::add_origin(TextOrigin origin) {
+  origins_.push_back(std::move(origin));
+  return static_cast<uint32_t>(origins_.size());
+}
+
 void Problems::error(const Spot& spot, std::string text, std::string hint) {
   add(Diagnostic::Severity::error, spot, std::move(text), std::move(hint));
 }
@@ -36,7 +41,12 @@ void Problems::add(Diagnostic::Severity severity, const Spot& spot, std::string 
     text += fmt::format("; this is number {}, further {} are not shown", most,
                         error ? "errors" : "warnings");
   }
-  entries_.push_back({spot, {severity, place_of(spot), std::move(text), std::move(hint)}});
+  Diagnostic diagnostic{severity, place_of(spot), std::move(text), std::move(hint), {}, {}};
+  if (spot.origin != 0) {
+    const TextOrigin& written = origin(spot.origin);
+    diagnostic.definition = DefinitionPlace{place_of(written.spot), written.variable, {}};
+  }
+  entries_.push_back({spot, std::move(diagnostic)});
 }
 
 std::vector<Diagnostic> Problems::take_in_order() {

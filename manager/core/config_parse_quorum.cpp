@@ -45,16 +45,17 @@ void finish_thresholds(Problems& problems, VirtualServerDraft& draft) {
   }
 }
 
-void finish_sorry_server(Problems& problems, VirtualServerDraft& draft) {
+void finish_sorry_server(Sections& sections, VirtualServerDraft& draft) {
   if (!draft.sorry_address || !draft.valid) return;
   const uint16_t port = draft.config.key.port;
-  const Endpoint sorry{*draft.sorry_address, draft.sorry_port.value_or(port)};
-  const MethodDraft method = draft.sorry_method.value_or(draft.method.value_or(MethodDraft{}));
-  if (!method_fits(problems, draft, method, "sorry_server", sorry, draft.sorry_address_spot,
+  Endpoint sorry{*draft.sorry_address, draft.sorry_port.value_or(port)};
+  const MethodDraft method = method_of(draft, draft.sorry_method);
+  if (!method_fits(sections, draft, method, "sorry_server", sorry, draft.sorry_address_spot,
                    draft.sorry_spot)) {
     return;
   }
   draft.config.sorry_tunnel = method.tunnel;
+  draft.config.sorry_translated = method.translated;
   draft.config.sorry_server = sorry;
 }
 
@@ -62,7 +63,7 @@ void finish_sorry_server(Problems& problems, VirtualServerDraft& draft) {
 
 void finish_quorum(Sections& sections, VirtualServerDraft& draft) {
   finish_thresholds(sections.problems, draft);
-  finish_sorry_server(sections.problems, draft);
+  finish_sorry_server(sections, draft);
 }
 
 }  // namespace xlb::parse

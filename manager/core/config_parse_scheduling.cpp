@@ -14,8 +14,6 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr seconds kPersistenceWithoutValue{360};
-
 // Those of IPVS that are known by name alone come last.
 constexpr std::string_view kSchedulers[] = {"rr",  "wrr", "lc",   "wlc",   "sh", "mh",  "dh",
                                             "sed", "nq",  "lblc", "lblcr", "fo", "ovf", "twos"};

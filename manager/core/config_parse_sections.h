@@ -4,6 +4,8 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -11,7 +13,10 @@
 
 #include "core/config.h"
 #include "core/config_parse_block.h"
+#include "core/config_parse_network.h"
+#include "core/config_parse_track.h"
 #include "core/config_parse_values.h"
+#include "core/config_parse_vrrp_protocol.h"
 
 namespace xlb::parse {
 
@@ -25,12 +30,17 @@ struct VrrpDraft {
   std::string advert_text;
   std::optional<std::chrono::microseconds> advert_interval;
   std::optional<VrrpVersion> version;
-  std::optional<std::chrono::seconds> garp_master_delay;
+  AnnounceDraft announce;
+  VirtualMacDraft virtual_mac;
+  TrackingDraft tracking;
+  ProtocolDraft protocol;
   bool has_priority = false;
   bool has_authentication = false;
   bool authentication_is_pass = false;
   bool too_many_addresses = false;
 };
+
+struct LvsDrafts;
 
 struct Sections {
   Sections(BlockReader& reader, Problems& problem_list)
@@ -39,12 +49,20 @@ struct Sections {
   BlockReader& blocks;
   Problems& problems;
   ValueReader values;
+  std::string net_namespace;
   Config config;  // vrrp_instances are filled in by finish_vrrp_instances
   VrrpVersion default_version = VrrpVersion::v2;
-  std::chrono::seconds default_garp_master_delay{5};
+  NetworkDraft network;
+  ProtocolDefaults protocol_defaults;
   std::vector<VrrpDraft> vrrp_instances;
+  TrackSections track;
+  std::shared_ptr<LvsDrafts> lvs;          // config_parse_lvs.h; none: nothing of it was read
   std::vector<Spot> virtual_server_spots;  // of config.virtual_servers
   std::optional<Spot> real_servers_max_spot;
+  TlsClient tls_client;           // the SSL block
+  bool log_all_failures = false;  // checker_log_all_failures
+  bool rs_init_notifies = false;
+  std::vector<Word> file_check_names;  // the track_files that FILE_CHECKs name
 };
 
 // What one word of a section does to the section's draft.
@@ -54,53 +72,54 @@ struct WordReader {
   void (*read)(Sections&, Draft&, const Line&);
 };
 
-// Reads a block whose words are all in `readers`.
+// Reads a block whose words are all in `readers`, or in one of `more`.
 template <typename Draft>
 void read_section(Sections& sections, BlockKind kind, const Line& head, Draft& draft,
-                  std::span<const WordReader<Draft>> readers) {
-  sections.blocks.read(kind, head, [&](const Line& line, const Keyword& keyword) {
-    const auto found = std::find_if(readers.begin(), readers.end(), [&](const auto& reader) {
+                  std::span<const WordReader<Draft>> readers,
+                  std::initializer_list<std::span<const WordReader<Draft>>> more = {}) {
+  const auto read_by = [&](std::span<const WordReader<Draft>> table, const Line& line,
+                           const Keyword& keyword) {
+    const auto found = std::find_if(table.begin(), table.end(), [&](const auto& reader) {
       return reader.word == keyword.name;
     });
-    if (found != readers.end()) found->read(sections, draft, line);
+    if (found != table.end()) found->read(sections, draft, line);
+    return found != table.end();
+  };
+  sections.blocks.read(kind, head, [&](const Line& line, const Keyword& keyword) {
+    if (read_by(readers, line, keyword)) return;
+    for (const auto& table : more) {
+      if (read_by(table, line, keyword)) return;
+    }
   });
 }
 
+void read_net_namespace(Sections& sections, const Line& line);
 void read_global_defs(Sections& sections, const Line& head);
 void read_xlb(Sections& sections, const Line& head);
 void read_vrrp_instance(Sections& sections, const Line& head);
 void finish_vrrp_instances(Sections& sections);
-void read_virtual_ipaddress(Sections& sections, VrrpDraft& draft, const Line& head);
+void read_track_script(Sections& sections, const Line& head);
+void read_track_process(Sections& sections, const Line& head);
+void read_track_file(Sections& sections, const Line& head);
+void read_sync_group(Sections& sections, const Line& head);
+// A track_* block of a vrrp_instance or vrrp_sync_group.
+void read_track_uses(Sections& sections, std::vector<TrackUseDraft>& uses, TrackKind kind,
+                     const Line& head);
+// After finish_vrrp_instances.
+void finish_tracking(Sections& sections);
+std::span<const WordReader<GlobalSettings>> notify_words_of_global_defs();
+std::span<const WordReader<VrrpDraft>> tracking_words_of_vrrp_instance();
+std::span<const WordReader<VrrpDraft>> protocol_words_of_vrrp_instance();
+std::span<const WordReader<GlobalSettings>> protocol_words_of_global_defs();
+void read_auth_hmac(Sections& sections, VrrpDraft& draft, const Line& head);
+void finish_auth_hmac(Problems& problems, VrrpDraft& draft);
+void finish_family(Sections& sections, VrrpDraft& draft);
+void finish_protocol(Sections& sections, VrrpDraft& draft);
+void read_virtual_server_group(Sections& sections, const Line& head);
 void read_virtual_server(Sections& sections, const Line& head);
 void finish_virtual_servers(Sections& sections);
-
-// What a check takes over from the blocks around it, as far as one block gives it.
-struct CheckDefaults {
-  std::optional<std::chrono::microseconds> delay_loop;
-  std::optional<std::chrono::microseconds> connect_timeout;
-  std::optional<std::chrono::microseconds> delay_before_retry;
-  std::optional<int> retry;
-  std::optional<bool> alpha;
-  std::optional<std::chrono::microseconds> warmup;
-  std::optional<std::string> virtual_host;
-};
-// Reads one word of them.
-void read_check_default(Sections& sections, CheckDefaults& defaults, const Line& line);
-
-struct CheckDraft {
-  CheckConfig config;
-  Spot head;
-  std::optional<IpAddress> connect_ip;
-  std::optional<uint16_t> connect_port;
-  CheckDefaults own;
-  bool enable_sni = false;
-  Spot sni_spot;  // of enable_sni or sni_name
-  std::string sni_name;
-  bool sni_refused = false;  // once said for the whole check
-};
-CheckDraft read_check(Sections& sections, CheckKind kind, const Line& head);
-// With what the check did not say from the blocks around it, the innermost first.
-CheckConfig finish_check(Sections& sections, CheckDraft draft,
-                         std::span<const CheckDefaults* const> outer, const Endpoint& real_server);
+void read_ssl(Sections& sections, const Line& head);
+// What the whole file says of checks, for each of them.
+void finish_checks(Sections& sections);
 
 }  // namespace xlb::parse

@@ -18,6 +18,10 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
+bool made_of(std::string_view text, std::string_view characters) {
+  return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
+}
+
 std::string expected(std::string_view keyword, NumberRange range) {
   return fmt::format("{} takes a number from {} to {}", keyword, range.least, range.most);
 }
@@ -57,24 +61,24 @@ const Word* Arguments::take_if_any() {
   return at_end() ? nullptr : &line_.words[next_++];
 }
 
-// Digits to the end, or an error that names what follows them.
-bool ValueReader::is_number(const Word& word, std::string_view keyword, std::string_view digits,
-                            std::string_view example) {
+// Names what follows the digits.
+void ValueReader::not_a_number(const Word& word, std::string_view keyword, std::string_view digits,
+                               const std::string& example) {
   const size_t end = word.text.find_first_not_of(digits);
-  if (end == std::string::npos && !word.text.empty()) return true;
   const bool trailing = end != std::string::npos && end > 0 && is_digit(word.text[0]);
-  problems_.error(
-      word.spot,
-      trailing ? fmt::format("{} is not a number: {} follows the digits", quoted(word.text),
-                             quoted(word.text.substr(end)))
-               : fmt::format("{} is not a number", quoted(word.text)),
-      trailing ? fmt::format("{} {}", keyword, word.text.substr(0, end)) : std::string(example));
-  return false;
+  problems_.error(word.spot,
+                  trailing ? fmt::format("{} is not a number: {} follows the digits",
+                                         quoted(word.text), quoted(word.text.substr(end)))
+                           : fmt::format("{} is not a number", quoted(word.text)),
+                  trailing ? fmt::format("{} {}", keyword, word.text.substr(0, end)) : example);
 }
 
 std::optional<uint64_t> ValueReader::number(const Word& word, std::string_view keyword,
                                             NumberRange range) {
-  if (!is_number(word, keyword, "0123456789", expected(keyword, range))) return std::nullopt;
+  if (!made_of(word.text, "0123456789")) {
+    not_a_number(word, keyword, "0123456789", expected(keyword, range));
+    return std::nullopt;
+  }
   uint64_t value = 0;
   for (const char c : word.text) {
     value = value * 10 + static_cast<uint64_t>(c - '0');
@@ -90,14 +94,19 @@ std::optional<std::chrono::microseconds> ValueReader::time(const Word& word,
                                                            std::string_view keyword,
                                                            std::chrono::microseconds least,
                                                            std::chrono::microseconds most) {
-  const std::string range =
-      fmt::format("{} takes {} to {} seconds", keyword, seconds_text(least), seconds_text(most));
-  if (!is_number(word, keyword, "0123456789.", range)) return std::nullopt;
+  const auto range = [&] {
+    return fmt::format("{} takes {} to {} seconds", keyword, seconds_text(least),
+                       seconds_text(most));
+  };
+  if (!made_of(word.text, "0123456789.")) {
+    not_a_number(word, keyword, "0123456789.", range());
+    return std::nullopt;
+  }
   const size_t point = word.text.find('.');
   const std::string whole = word.text.substr(0, point);
   std::string fraction = point == std::string::npos ? "" : word.text.substr(point + 1);
   if (fraction.find('.') != std::string::npos || (whole.empty() && fraction.empty())) {
-    problems_.error(word.spot, fmt::format("{} is not a number", quoted(word.text)), range);
+    problems_.error(word.spot, fmt::format("{} is not a number", quoted(word.text)), range());
     return std::nullopt;
   }
   while (fraction.size() > 6 && fraction.ends_with('0'))
@@ -114,7 +123,7 @@ std::optional<std::chrono::microseconds> ValueReader::time(const Word& word,
   problems_.error(word.spot,
                   too_fine ? fmt::format("{} is finer than a microsecond", quoted(word.text))
                            : fmt::format("{} is out of range", quoted(word.text)),
-                  range);
+                  range());
   return std::nullopt;
 }
 

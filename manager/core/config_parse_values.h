@@ -74,8 +74,8 @@ class ValueReader {
 
  private:
   bool is_of_host(const Word& word, const IpAddress& address);
-  bool is_number(const Word& word, std::string_view keyword, std::string_view digits,
-                 std::string_view example);
+  void not_a_number(const Word& word, std::string_view keyword, std::string_view digits,
+                    const std::string& example);
 
   Problems& problems_;
 };

@@ -89,12 +89,8 @@ void read_preempt(Sections& sections, VrrpDraft& draft, const Line& line) {
   draft.config.preempt = line.words[0].text == "preempt";
 }
 
-void read_garp_master_delay(Sections& sections, VrrpDraft& draft, const Line& line) {
-  Arguments arguments(line, sections.problems);
-  const Word* word = arguments.take("a number of seconds");
-  if (word == nullptr) return;
-  const auto seconds = sections.values.number(*word, "garp_master_delay", {0, 86400});
-  if (seconds) draft.garp_master_delay = std::chrono::seconds(*seconds);
+void read_announce(Sections& sections, VrrpDraft& draft, const Line& line) {
+  read_announce_word(sections, draft.announce, line);
 }
 
 template <std::optional<ScriptCommand> VrrpInstanceConfig::*kMember>
@@ -148,7 +144,20 @@ constexpr WordReader<VrrpDraft> kVrrpWords[] = {
     {"virtual_ipaddress", read_virtual_ipaddress},
     {"preempt", read_preempt},
     {"nopreempt", read_preempt},
-    {"garp_master_delay", read_garp_master_delay},
+    {"garp_master_delay", read_announce},
+    {"garp_master_repeat", read_announce},
+    {"garp_master_refresh", read_announce},
+    {"garp_master_refresh_repeat", read_announce},
+    {"garp_lower_prio_delay", read_announce},
+    {"garp_lower_prio_repeat", read_announce},
+    {"virtual_ipaddress_excluded", read_excluded_addresses},
+    {"virtual_routes", read_virtual_routes},
+    {"virtual_rules", read_virtual_rules},
+    {"use_vmac", read_use_vmac},
+    {"vmac_xmit_base", read_vmac_xmit_base},
+    {"accept", read_accept},
+    {"no_accept", read_accept},
+    {"promote_secondaries", read_promote_secondaries},
     {"notify_master", read_notify<&VrrpInstanceConfig::notify_master>},
     {"notify_backup", read_notify<&VrrpInstanceConfig::notify_backup>},
     {"notify_fault", read_notify<&VrrpInstanceConfig::notify_fault>},
@@ -158,7 +167,6 @@ constexpr WordReader<VrrpDraft> kVrrpWords[] = {
 
 void finish_advert_interval(Problems& problems, VrrpDraft& draft) {
   VrrpInstanceConfig& config = draft.config;
-  config.version = draft.version.value_or(config.version);
   if (!draft.advert_interval) return;
   const microseconds interval = *draft.advert_interval;
   config.advert_interval = std::chrono::duration_cast<milliseconds>(interval);
@@ -236,6 +244,14 @@ void check_required(Problems& problems, const VrrpDraft& draft) {
   }
 }
 
+// On one link, one VRID may be used in each IP version, multicast group and set of peers.
+std::string link_of(const VrrpInstanceConfig& config) {
+  const VrrpProtocol& protocol = config.protocol;
+  return fmt::format("{} {} {}", config.interface,
+                     config.family == AddressFamily::ipv4 ? "IPv4" : "IPv6",
+                     protocol.peers.empty() ? protocol.group : protocol.peers.front().address);
+}
+
 }  // namespace
 
 void read_vrrp_instance(Sections& sections, const Line& head) {
@@ -249,7 +265,8 @@ void read_vrrp_instance(Sections& sections, const Line& head) {
     }
   }
   draft.config.place = sections.problems.place_of(head.spot);
-  read_section<VrrpDraft>(sections, BlockKind::vrrp_instance, head, draft, kVrrpWords);
+  read_section<VrrpDraft>(sections, BlockKind::vrrp_instance, head, draft, kVrrpWords,
+                          {tracking_words_of_vrrp_instance(), protocol_words_of_vrrp_instance()});
   sections.vrrp_instances.push_back(std::move(draft));
 }
 
@@ -260,11 +277,12 @@ void finish_vrrp_instances(Sections& sections) {
   std::map<IpAddress, std::string> addresses;
   for (VrrpDraft& draft : sections.vrrp_instances) {
     VrrpInstanceConfig& config = draft.config;
-    config.version = sections.default_version;
-    config.garp_master_delay = draft.garp_master_delay.value_or(sections.default_garp_master_delay);
+    finish_family(sections, draft);
+    finish_network(sections, draft);
     finish_advert_interval(problems, draft);
     finish_priority(problems, draft);
     finish_authentication(problems, draft);
+    finish_protocol(sections, draft);
     if (sections.blocks.braces_are_balanced()) check_required(problems, draft);
     if (const auto [other, is_new] = names.try_emplace(config.name, draft.head);
         !is_new && !config.name.empty()) {
@@ -273,7 +291,7 @@ void finish_vrrp_instances(Sections& sections) {
     }
     if (config.virtual_router_id != 0 && !config.interface.empty()) {
       const auto [other, is_new] =
-          routers.try_emplace({config.interface, config.virtual_router_id}, &draft);
+          routers.try_emplace({link_of(config), config.virtual_router_id}, &draft);
       if (!is_new) {
         problems.error(
             draft.router_id_spot,

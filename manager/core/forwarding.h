@@ -44,7 +44,8 @@ struct ForwardedRealServer {
   int weight = 1;
   Forwardable forwardable = Forwardable::no;
   std::optional<NextHop> next_hop;  // absent when local or not forwardable
-  std::optional<Tunnel> tunnel;     // absent: direct routing
+  std::optional<Tunnel> tunnel;     // absent: direct routing, or translation
+  bool translated = false;  // lvs_method NAT: replies come back through this host by themselves
 
   auto operator<=>(const ForwardedRealServer&) const = default;
 };
@@ -62,6 +63,10 @@ struct ForwardedVirtualServer {
   // real servers when this host is one itself): delivered to the local real server or dropped,
   // never balanced again. Sorted.
   std::vector<MacAddress> peers;
+  // By the nat table: a real server of it takes translation, or a firewall mark tells what is its.
+  // XDP translates nothing and sees no marks. One reason is enough: connections of one virtual
+  // server stand in one table.
+  bool translated = false;
 
   auto operator<=>(const ForwardedVirtualServer&) const = default;
 };

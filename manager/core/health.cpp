@@ -10,6 +10,17 @@ TimePoint first_attempt(const CheckTiming& timing, TimePoint now, double fractio
   return now + std::chrono::duration_cast<Duration>(timing.warmup * fraction);
 }
 
+int effective_weight(int configured, std::span<const WeightWord> words) {
+  constexpr int64_t kMost = 65535;
+  constexpr int64_t kBound = int64_t{1} << 40;  // sums of these do not overflow
+  int64_t sum = configured;
+  for (const WeightWord& word : words) {
+    const int64_t value = std::clamp(word.value, -kBound, kBound);
+    sum += word.meaning == WeightWord::Meaning::replaces ? value - configured : value;
+  }
+  return static_cast<int>(std::clamp<int64_t>(sum, 0, kMost));
+}
+
 Checker::Checker(CheckTiming timing, TimePoint start)
     : timing_(timing), next_attempt_(start), up_(!timing.alpha) {}
 
@@ -26,6 +37,8 @@ std::optional<bool> Checker::attempt_finished(const ProbeResult& result, TimePoi
   const bool was_up = up_;
   last_finished_ = now;
   last_text_ = result.text;
+  ++attempts_;
+  if (result.weight) weight_ = result.weight;
 
   if (result.ok) {
     failures_ = 0;

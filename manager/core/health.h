@@ -12,7 +12,9 @@
 // Delays count from the end of an attempt. Pure: it knows neither HTTP nor sockets.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "core/config.h"
@@ -20,11 +22,26 @@
 
 namespace xlb {
 
+// What an attempt says of its real server's weight, by the way.
+struct WeightWord {
+  enum class Meaning : uint8_t {
+    replaces,  // the configured weight (misc_dynamic)
+    adds,      // to it (FILE_CHECK)
+  };
+  Meaning meaning = Meaning::replaces;
+  int64_t value = 0;
+
+  bool operator==(const WeightWord&) const = default;
+};
+// Each word changes the configured weight by its own difference, as in keepalived; within 0..65535.
+int effective_weight(int configured, std::span<const WeightWord> words);
+
 // One attempt's outcome in words a user understands: "HTTP 200, digest matches", "connect:
 // Connection refused".
 struct ProbeResult {
   bool ok = false;
   std::string text;
+  std::optional<WeightWord> weight{};  // absent: as the last attempt that said something
 };
 
 // When a checker that is set up at `now` makes its first attempt: after a random part of `warmup`,
@@ -52,6 +69,8 @@ class Checker {
   // Something has been found out, here or by a predecessor.
   [[nodiscard]] bool decided() const { return decided_; }
   [[nodiscard]] int consecutive_failures() const { return failures_; }
+  [[nodiscard]] uint64_t attempts() const { return attempts_; }  // ended
+  [[nodiscard]] const std::optional<WeightWord>& weight() const { return weight_; }
   // "not checked yet" before the first.
   [[nodiscard]] const std::string& last_text() const { return last_text_; }
   [[nodiscard]] std::optional<TimePoint> last_finished() const { return last_finished_; }
@@ -62,6 +81,8 @@ class Checker {
   bool up_;
   bool decided_ = false;  // an attempt or a predecessor has: the next one is not the very first
   int failures_ = 0;      // since the last success
+  uint64_t attempts_ = 0;
+  std::optional<WeightWord> weight_;
   std::string last_text_ = "not checked yet";
   std::optional<TimePoint> last_finished_;
 };

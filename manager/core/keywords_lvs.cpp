@@ -10,13 +10,9 @@ constexpr auto kLater = Standing::later;
 constexpr auto kNoEffect = Standing::no_effect;
 constexpr auto kObsolete = Standing::obsolete;
 
-constexpr std::string_view kSource = "checks leave from the address and port the kernel chooses";
 constexpr std::string_view kFlags = "no scheduler has such a flag";
-constexpr std::string_view kNoMail = "xlbd sends no mail";
+constexpr std::string_view kNoMail = "xlbd sends no mail; let a notify script do it";
 constexpr std::string_view kNoSnmp = "xlbd has no SNMP agent";
-constexpr std::string_view kNoCheck = "the real server is not checked this way";
-constexpr std::string_view kLogging = "only changes of a check's result are logged";
-constexpr std::string_view kNoRegex = "the body is not searched";
 
 constexpr Keyword kVirtualServer[] = {
     {"delay_loop"},
@@ -31,7 +27,7 @@ constexpr Keyword kVirtualServer[] = {
     {"connect_timeout"},
     {"weight"},
     {"real_server", Standing::acted, "", BlockKind::real_server, true},
-    {"ip_family", kLater, "the family is that of the virtual server's address"},
+    {"ip_family"},
     {"warmup"},
     {"inhibit_on_failure"},
     {"hashed", kNoEffect, kFlags},
@@ -45,8 +41,8 @@ constexpr Keyword kVirtualServer[] = {
     {"mh-fallback"},
     {"persistence_engine", kNoEffect, "persistence is by client address"},
     {"persistence_granularity"},
-    {"ha_suspend", kLater, "checks run also while the virtual address is elsewhere"},
-    {"smtp_alert", kLater, kNoMail},
+    {"ha_suspend"},
+    {"smtp_alert", kNoEffect, kNoMail},
     {"virtualhost"},
     {"snmp_name", kNoEffect, kNoSnmp},
     {"alpha"},
@@ -72,24 +68,24 @@ constexpr Keyword kRealServer[] = {
     {"HTTP_GET", Standing::acted, "", BlockKind::http_get, true},
     {"TCP_CHECK", Standing::acted, "", BlockKind::tcp_check, true},
     {"lvs_method"},
-    {"uthreshold", kLater, "connections are not limited"},
-    {"lthreshold", kLater, "connections are not limited"},
+    {"uthreshold"},
+    {"lthreshold"},
     {"inhibit_on_failure"},
     {"notify_up"},
     {"notify_down"},
     {"alpha"},
     {"warmup"},
-    {"smtp_alert", kLater, kNoMail},
+    {"smtp_alert", kNoEffect, kNoMail},
     {"virtualhost"},
     {"snmp_name", kNoEffect, kNoSnmp},
     {"SSL_GET", Standing::acted, "", BlockKind::http_get, true},
-    {"SMTP_CHECK", kLater, kNoCheck, BlockKind::smtp_check, true},
-    {"DNS_CHECK", kLater, kNoCheck, BlockKind::dns_check, true},
-    {"UDP_CHECK", kLater, kNoCheck, BlockKind::udp_check, true},
-    {"PING_CHECK", kLater, kNoCheck, BlockKind::ping_check, true},
-    {"MISC_CHECK", kLater, kNoCheck, BlockKind::misc_check, true},
+    {"SMTP_CHECK", Standing::acted, "", BlockKind::smtp_check, true},
+    {"DNS_CHECK", Standing::acted, "", BlockKind::dns_check, true},
+    {"UDP_CHECK", Standing::acted, "", BlockKind::udp_check, true},
+    {"PING_CHECK", Standing::acted, "", BlockKind::ping_check, true},
+    {"MISC_CHECK", Standing::acted, "", BlockKind::misc_check, true},
     {"BFD_CHECK", kNoEffect, "xlbd has no BFD", BlockKind::bfd_check, true},
-    {"FILE_CHECK", kLater, kNoCheck, BlockKind::file_check, true},
+    {"FILE_CHECK", Standing::acted, "", BlockKind::file_check, true},
     {"nb_get_retry", kObsolete, "here it means nothing; say retry instead"},
 };
 
@@ -102,13 +98,13 @@ constexpr Keyword kConnecting[] = {
     {"delay_before_retry"},
     {"delay_loop"},
     {"nb_get_retry"},
-    {"bindto", kLater, kSource},
-    {"bind_port", kLater, kSource},
-    {"bind_if", kLater, kSource},
-    {"fwmark", kLater, kSource},
+    {"bindto"},
+    {"bind_port"},
+    {"bind_if"},
+    {"fwmark"},
     {"warmup"},
     {"alpha"},
-    {"log_all_failures", kLater, kLogging},
+    {"log_all_failures"},
 };
 
 template <size_t N, size_t M>
@@ -127,8 +123,8 @@ constexpr Keyword kHttpWords[] = {
     {"http_protocol"},
     {"enable_sni"},
     {"sni_name"},
-    {"fast_recovery", kLater, "each url waits for its own delay_loop"},
-    {"tls_compliant", kLater, "connections end without close_notify"},
+    {"fast_recovery"},
+    {"tls_compliant"},
 };
 constexpr auto kHttpGet = joined(kConnecting, kHttpWords);
 
@@ -137,32 +133,29 @@ constexpr Keyword kUrl[] = {
     {"digest"},
     {"status_code", Standing::acted, "", BlockKind::none, true},
     {"virtualhost"},
-    {"regex", kLater, kNoRegex},
-    {"regex_no_match", kLater, kNoRegex},
-    {"regex_options", kLater, kNoRegex},
-    {"regex_stack", kLater, kNoRegex},
-    {"regex_min_offset", kLater, kNoRegex},
-    {"regex_max_offset", kLater, kNoRegex},
+    {"regex"},
+    {"regex_no_match"},
+    {"regex_options"},
+    {"regex_stack"},
+    {"regex_min_offset"},
+    {"regex_max_offset"},
 };
 
-// Of a block that is skipped as a whole the words are known, so that a typo in it is still found.
-constexpr Keyword kSmtpWords[] = {{"helo_name", kLater},
-                                  {"host", kLater, "", BlockKind::smtp_host, true}};
+constexpr Keyword kSmtpWords[] = {{"helo_name"},
+                                  {"host", Standing::acted, "", BlockKind::smtp_host, true}};
 constexpr auto kSmtpCheck = joined(kConnecting, kSmtpWords);
-constexpr Keyword kDnsWords[] = {{"type", kLater}, {"name", kLater}};
+constexpr Keyword kDnsWords[] = {{"type"}, {"name"}};
 constexpr auto kDnsCheck = joined(kConnecting, kDnsWords);
-constexpr Keyword kUdpWords[] = {{"payload", kLater},
-                                 {"require_reply", kLater},
-                                 {"min_reply_length", kLater},
-                                 {"max_reply_length", kLater}};
+constexpr Keyword kUdpWords[] = {
+    {"payload"}, {"require_reply"}, {"min_reply_length"}, {"max_reply_length"}};
 constexpr auto kUdpCheck = joined(kConnecting, kUdpWords);
-constexpr Keyword kMiscCheck[] = {{"misc_path", kLater},    {"misc_timeout", kLater},
-                                  {"misc_dynamic", kLater}, {"user", kLater},
-                                  {"retry", kLater},        {"delay_before_retry", kLater},
-                                  {"warmup", kLater},       {"delay_loop", kLater},
-                                  {"alpha", kLater},        {"log_all_failures", kLater}};
+constexpr Keyword kMiscCheck[] = {
+    {"misc_path"},          {"misc_timeout"}, {"misc_dynamic"}, {"user"},  {"retry"},
+    {"delay_before_retry"}, {"warmup"},       {"delay_loop"},   {"alpha"}, {"log_all_failures"}};
+
+// Of a block that is skipped as a whole the words are known, so that a typo in it is still found.
 constexpr Keyword kBfdCheck[] = {{"name", kLater}, {"alpha", kLater}};
-constexpr Keyword kFileCheck[] = {{"track_file", kLater}, {"weight", kLater}};
+constexpr Keyword kFileCheck[] = {{"track_file"}, {"weight"}};
 
 }  // namespace
 

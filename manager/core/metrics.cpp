@@ -140,7 +140,7 @@ void write_vrrp(Families& out, const Status& status) {
   for (const auto& vrrp : status.vrrp)
     out.state(labels({{"instance", vrrp.instance}}), vrrp.state);
   out.gauge("xlb_vrrp_priority", "Priority it speaks with.");
-  each([](auto& vrrp) { return vrrp.priority; });
+  each([](auto& vrrp) { return vrrp.effective_priority; });
   out.gauge("xlb_vrrp_state_since_timestamp_seconds", "When it entered its state.");
   each([](auto& vrrp) {
     using std::chrono::milliseconds;
@@ -153,6 +153,14 @@ void write_vrrp(Families& out, const Status& status) {
   each([](auto& vrrp) { return vrrp.adverts_sent; });
   out.counter("xlb_vrrp_adverts_received", "Valid advertisements received.");
   each([](auto& vrrp) { return vrrp.adverts_received; });
+  out.counter("xlb_vrrp_adverts_late", "Advertisements sent over half an interval too late.");
+  each([](auto& vrrp) { return vrrp.adverts_late; });
+  out.counter("xlb_vrrp_alarms", "Valid advertisements that should not exist, by what is wrong.");
+  for (const auto& vrrp : status.vrrp) {
+    for (const auto& alarm : vrrp.alarms) {
+      out.sample(labels({{"instance", vrrp.instance}, {"alarm", alarm.reason}}), alarm.count);
+    }
+  }
   out.counter("xlb_vrrp_adverts_refused", "Advertisements refused, by reason.");
   for (const auto& vrrp : status.vrrp) {
     for (const auto& refused : vrrp.refused) {
@@ -162,6 +170,12 @@ void write_vrrp(Families& out, const Status& status) {
 }
 
 std::string labels_of(const ServiceKey& key) {
+  if (key.mark != 0) {
+    return labels({{"address", key.address.to_string()},
+                   {"port", "0"},
+                   {"protocol", "FWM"},
+                   {"fwmark", std::to_string(key.mark)}});
+  }
   return labels({{"address", key.address.to_string()},
                  {"port", std::to_string(key.port)},
                  {"protocol", name_of(key.protocol)}});

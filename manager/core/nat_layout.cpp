@@ -35,11 +35,15 @@ NatLayout::NatLayout(const ForwardingTable& table, bool vips_on_loopback) {
       service.served = service.served || server.forwardable == Forwardable::yes;
     }
     service.end = static_cast<uint32_t>(servers_.size());
+    if (forwarded.key.mark != 0) marked_.push_back(forwarded.key);
   }
 }
 
-const NatLayout::Service* NatLayout::service(const ServiceKey& key) const {
-  const auto found = service_positions_.find(key);
+const NatLayout::Service* NatLayout::service(const ServiceKey& addressed) const {
+  auto found = service_positions_.find(addressed);
+  if (found == service_positions_.end()) {
+    found = service_positions_.find({addressed.address, 0, addressed.protocol});
+  }
   return found == service_positions_.end() ? nullptr : &services_[found->second];
 }
 
@@ -50,8 +54,22 @@ std::optional<uint32_t> NatLayout::position(const ServiceKey& service,
 
 std::optional<uint32_t> NatLayout::answering(const ServiceKey& service,
                                              const Endpoint& endpoint) const {
-  const auto found = find(answering_, service, endpoint);
-  return found ? found : find(answering_, service, Endpoint{IpAddress(), endpoint.port});
+  // As it is named, or on any port, or redirected.
+  for (const Endpoint& target : {endpoint, Endpoint{endpoint.address, 0},
+                                 Endpoint{IpAddress(), endpoint.port}, Endpoint{}}) {
+    if (const auto found = find(answering_, service, target)) return found;
+  }
+  return std::nullopt;
+}
+
+std::optional<uint32_t> NatLayout::answering_marked(const Endpoint& endpoint) const {
+  std::optional<uint32_t> any;
+  for (const ServiceKey& service : marked_) {
+    const auto found = answering(service, endpoint);
+    if (found && servers_[*found].usable) return found;
+    if (found) any = found;
+  }
+  return any;
 }
 
 }  // namespace xlb

@@ -39,12 +39,17 @@ class NatLayout {
 
   [[nodiscard]] const std::vector<Service>& services() const { return services_; }  // table's order
   [[nodiscard]] const std::vector<Server>& servers() const { return servers_; }
-  [[nodiscard]] const Service* service(const ServiceKey& key) const;
+  // Who balances what is addressed so; nullptr: nobody, or only services by mark, which no address
+  // tells.
+  [[nodiscard]] const Service* service(const ServiceKey& addressed) const;
   // Positions in servers(): by its own address, and by the address that answers the clients.
   [[nodiscard]] std::optional<uint32_t> position(const ServiceKey& service,
                                                  const Endpoint& endpoint) const;
   [[nodiscard]] std::optional<uint32_t> answering(const ServiceKey& service,
                                                   const Endpoint& endpoint) const;
+  // Of the services by mark: connection tracking does not tell the mark, so this is a usable one
+  // that answers so, else any.
+  [[nodiscard]] std::optional<uint32_t> answering_marked(const Endpoint& endpoint) const;
 
  private:
   using Positions = std::map<std::pair<ServiceKey, Endpoint>, uint32_t>;
@@ -54,6 +59,7 @@ class NatLayout {
   std::map<ServiceKey, uint32_t> service_positions_;
   Positions positions_;
   Positions answering_;
+  std::vector<ServiceKey> marked_;
 };
 
 }  // namespace xlb

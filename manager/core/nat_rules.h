@@ -1,6 +1,7 @@
 // What the nftables tables `ip xlb` and `ip6 xlb` should hold: delivery to this host's own real
-// servers, and, where XDP does not run, the balancing of whole virtual servers of IPv4. Pure:
-// desired state in, rules out; every rule is limited to those tables.
+// servers, and the balancing of the virtual servers that take translation (lvs_method NAT, a
+// firewall mark), or of all where XDP does not run. Pure: desired state in, rules out; every rule
+// is limited to those tables.
 //
 // The way of a new connection (nat chains see its first packet alone, connection tracking
 // translates the rest):
@@ -11,9 +12,12 @@
 //                               nobody usable: own real server, else onwards untranslated
 //   output     -> balance/S     this host's own processes
 //   server/S/R                  remembers the client, counts the connection, translates to R
-//   postrouting                 to another host: with this host's address, so that replies return
+//   postrouting                 to another host: with this host's address, so that replies return;
+//                               not with lvs_method NAT, where the real servers' routes lead here
 //
 // and of each packet of a client, after that: received or sent -> count/S/R.
+//
+// Beside them, where an address is closed (RFC 9568 6.1, Accept_Mode false): input.
 #pragma once
 
 #include <optional>
@@ -34,8 +38,18 @@ struct LocalService {
   auto operator<=>(const LocalService&) const = default;
 };
 
+// A virtual address whose router does not accept packets to it (no_accept): only what its virtual
+// servers are for gets in, and what neighbours and errors say.
+struct ClosedAddress {
+  IpAddress address;
+  std::vector<ServiceKey> open;
+
+  auto operator<=>(const ClosedAddress&) const = default;
+};
+
 struct NatState {
   std::vector<LocalService> local;
+  std::vector<ClosedAddress> closed;
   std::optional<ForwardingTable> balanced;  // absent: somebody else balances
   // This host holds the VIPs on its loopback interface: its real servers get packets as they are.
   bool vips_on_loopback = false;
@@ -48,11 +62,9 @@ struct NatState {
 // tracked.
 NatRuleset render(const NatState& state, AddressFamily family = AddressFamily::ipv4);
 
-// Balanced here: IPv4 on one port. A host that forwards IPv6 heeds no router's advertisements any
-// more, so IPv6 would cost its own routes.
-[[nodiscard]] bool is_balanced_by_nat(const ServiceKey& service);
-// What a balanced table does otherwise than configured, in words for the user.
-std::vector<std::string> limits_of_nat(const ForwardingTable& balanced);
+// What a balanced table does otherwise than configured, in words for the user: of all virtual
+// servers without XDP, else of those that need translation.
+std::vector<std::string> limits_of_nat(const ForwardingTable& balanced, bool without_xdp);
 
 // Where a client's packet is addressed to after translation. A loopback address means: to whatever
 // address of this host it came in by.

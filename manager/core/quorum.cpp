@@ -14,12 +14,13 @@ QuorumEvent real_server_event(const RealServerConfig& real_server, bool up, uint
 
 }  // namespace
 
-std::vector<QuorumEvent> Quorum::update(std::span<const Life> lives) {
+std::vector<QuorumEvent> Quorum::update(std::span<const Life> lives, std::span<const int> weights) {
   std::vector<QuorumEvent> events;
   if (stopped_) return events;
   weight_ = 0;
   for (size_t i = 0; i < lives.size(); ++i) {
-    if (lives[i] == Life::live) weight_ += static_cast<uint64_t>(config_.real_servers[i].weight);
+    const int weight = weights.empty() ? config_.real_servers[i].weight : weights[i];
+    if (lives[i] == Life::live) weight_ += static_cast<uint64_t>(weight);
   }
   for (size_t i = 0; i < lives.size(); ++i)
     update_one(config_.real_servers[i], lives[i], events);
@@ -40,7 +41,7 @@ void Quorum::update_one(const RealServerConfig& real_server, Life life,
   const auto [known, first] = known_.try_emplace(real_server.endpoint, life);
   const Life before = std::exchange(known->second, life);
   if (life == Life::undecided || (!first && before == life)) return;
-  if (first && life == Life::live) return;
+  if (first && life == Life::live && !config_.rs_init_notifies) return;
   events.push_back(real_server_event(real_server, life == Life::live, weight_));
 }
 

@@ -8,7 +8,8 @@
 //
 // A start counts as coming from "lost": a service that has its quorum runs quorum_up then. Real
 // servers come first, in the configuration's order: notify_up and notify_down run on changes, and
-// for the first verdict unless that one says that a server lives which was taken to live anyway.
+// for the first verdict unless that one says that a server lives which was taken to live anyway
+// (rs_init_notifies: also then).
 #pragma once
 
 #include <cstdint>
@@ -43,8 +44,9 @@ class Quorum {
  public:
   explicit Quorum(VirtualServerConfig config) : config_(std::move(config)) {}
 
-  // `lives` in the order of config.real_servers. What it leads to, in the order to run.
-  std::vector<QuorumEvent> update(std::span<const Life> lives);
+  // `lives` in the order of config.real_servers, as are the weights in force; none: the configured
+  // ones. What it leads to, in the order to run.
+  std::vector<QuorumEvent> update(std::span<const Life> lives, std::span<const int> weights = {});
   // Goes on under a changed configuration of the same virtual server; takes effect with the next
   // update(). A live real server that is gone goes down, as at a stop in omega mode.
   std::vector<QuorumEvent> reconfigure(VirtualServerConfig config);

@@ -53,25 +53,52 @@ Json json_of(const Status::Table& table) {
               {"memory_bytes", or_null(table.memory_bytes)}};
 }
 
+Json json_of(const Status::Tracker& tracker) {
+  Json result;
+  result["kind"] = tracker.kind;
+  result["name"] = tracker.name;
+  result["state"] = tracker.state;
+  if (tracker.kind == "file") result["value"] = tracker.value;
+  result["weight"] = tracker.weight;
+  result["reverse"] = tracker.reverse;
+  result["priority_change"] = tracker.priority_change;
+  result["fault"] = tracker.fault;
+  result["result"] = tracker.result;
+  return result;
+}
+
+Json json_of(const Status::NotifyFifo& fifo) {
+  return Json{{"word", fifo.word}, {"path", fifo.path}, {"lines", fifo.lines}, {"lost", fifo.lost}};
+}
+
 Json json_of(const Status::Vrrp& vrrp) {
   Json result;
   result["instance"] = vrrp.instance;
   result["state"] = vrrp.state;
   result["reason"] = vrrp.reason;
   result["priority"] = vrrp.priority;
+  result["effective_priority"] = vrrp.effective_priority;
   result["virtual_router_id"] = vrrp.virtual_router_id;
   result["interface"] = vrrp.interface;
+  result["family"] = vrrp.family;
+  result["mode"] = vrrp.mode;
+  result["peers"] = array_of(vrrp.peers, [](auto& text) { return text; });
   result["version"] = vrrp.version;
   result["advert_interval_s"] = vrrp.advert_interval_s;
   result["virtual_addresses"] = array_of(vrrp.virtual_addresses, [](auto& text) { return text; });
   result["master_address"] = vrrp.master_address;
   result["since"] = rfc3339(vrrp.since);
   result["transitions"] = vrrp.transitions;
+  result["sync_group"] = vrrp.sync_group;
+  result["trackers"] = array_of(vrrp.trackers, [](auto& item) { return json_of(item); });
   result["adverts_sent"] = vrrp.adverts_sent;
   result["adverts_received"] = vrrp.adverts_received;
-  result["adverts_refused"] = array_of(vrrp.refused, [](const Status::Refusals& refusals) {
+  const auto counted = [](const Status::Refusals& refusals) {
     return Json{{"reason", refusals.reason}, {"count", refusals.count}};
-  });
+  };
+  result["adverts_late"] = vrrp.adverts_late;
+  result["adverts_refused"] = array_of(vrrp.refused, counted);
+  result["alarms"] = array_of(vrrp.alarms, counted);
   return result;
 }
 
@@ -82,6 +109,8 @@ Json json_of(const Status::Check& check) {
   result["up"] = check.up;
   result["consecutive_failures"] = check.consecutive_failures;
   result["result"] = check.result;
+  result["attempts"] = check.attempts;
+  result["suspended"] = check.suspended;
   result["last_at"] = check.last_at ? Json(rfc3339(*check.last_at)) : Json(nullptr);
   return result;
 }
@@ -92,6 +121,7 @@ Json json_of(const Status::RealServer& real_server) {
   result["port"] = real_server.endpoint.port;
   result["forward"] = real_server.forward;
   result["weight"] = real_server.weight;
+  result["configured_weight"] = real_server.configured_weight;
   result["state"] = real_server.state;
   result["reason"] = real_server.reason;
   result["mac"] = real_server.mac;
@@ -104,12 +134,19 @@ Json json_of(const Status::RealServer& real_server) {
   return result;
 }
 
+// ipvsadm's word for a service by mark.
+std::string_view protocol_of(const ServiceKey& key) {
+  return key.mark != 0 ? "FWM" : name_of(key.protocol);
+}
+
 // Without its real servers, and what follows them.
 Json head_of(const Status::VirtualServer& virtual_server) {
   Json result;
   result["address"] = virtual_server.key.address.to_string();
   result["port"] = virtual_server.key.port;
-  result["protocol"] = name_of(virtual_server.key.protocol);
+  result["protocol"] = protocol_of(virtual_server.key);
+  result["fwmark"] = virtual_server.key.mark;
+  result["group"] = virtual_server.group;
   result["scheduler"] = virtual_server.scheduler;
   result["forwarding"] = virtual_server.forwarding;
   result["hash_port"] = virtual_server.hash_port;
@@ -155,6 +192,8 @@ Json head_of(const Status& status) {
 }
 
 void add_tail(Json& document, const Status& status) {
+  document["notify_fifos"] =
+      array_of(status.notify_fifos, [](auto& item) { return json_of(item); });
   document["drops"] = array_of(status.drops, [](const Status::Drop& drop) {
     return Json{{"reason", drop.reason}, {"packets", drop.packets}};
   });

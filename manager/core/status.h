@@ -38,13 +38,35 @@ struct Status {
     std::string reason;
     uint64_t count = 0;
   };
+  // What a virtual router tracks, or its sync group does.
+  struct Tracker {
+    std::string kind;  // "interface", "script", "process", "file"
+    std::string name;
+    std::string state;  // "up", "down", "unknown": no first result yet
+    int64_t value = 0;  // file: what it says
+    int weight = 0;
+    bool reverse = false;
+    int priority_change = 0;
+    bool fault = false;  // it keeps the router in FAULT
+    std::string result;  // last reading in words
+  };
+  struct NotifyFifo {
+    std::string word;  // "notify_fifo", ...
+    std::string path;
+    uint64_t lines = 0;
+    uint64_t lost = 0;
+  };
   struct Vrrp {
     std::string instance;
     std::string state;   // "MASTER", "BACKUP", "FAULT"
     std::string reason;  // why FAULT; else empty
     std::string interface;
+    std::string family;              // "IPv4", "IPv6": what advertisements are sent by
+    std::string mode;                // "multicast", "unicast"
+    std::vector<std::string> peers;  // the only senders heeded; empty: whoever is on the link
     int version = 2;
-    int priority = 0;
+    int priority = 0;            // as configured
+    int effective_priority = 0;  // it speaks with: changed by what it tracks
     int virtual_router_id = 0;
     double advert_interval_s = 1;
     std::vector<std::string> virtual_addresses;  // "10.10.0.3/24"
@@ -53,23 +75,30 @@ struct Status {
     uint64_t transitions = 0;
     uint64_t adverts_sent = 0;
     uint64_t adverts_received = 0;
+    uint64_t adverts_late = 0;  // sent more than half an interval after they were due
+    std::string sync_group;     // empty: none
+    std::vector<Tracker> trackers;
     std::vector<Refusals> refused;  // only reasons that occurred
+    std::vector<Refusals> alarms;   // valid advertisements that should not exist, by what is wrong
   };
   struct Check {
-    std::string kind;    // "HTTP_GET", "SSL_GET", "TCP_CHECK"
-    std::string target;  // "10.10.0.1:80"
+    std::string kind;    // "HTTP_GET", "SSL_GET", "TCP_CHECK", ...
+    std::string target;  // "10.10.0.1:80", a script's command line, a file's name
     bool up = true;
     int consecutive_failures = 0;
     std::string result;  // last attempt in words
     std::optional<WallTime> last_at;
+    uint64_t attempts = 0;   // ended, since the check is configured
+    bool suspended = false;  // by ha_suspend
   };
   struct RealServer {
     Endpoint endpoint;
-    std::string forward;  // "Local", "Route", "Tunnel"; "Masq" in fallback
-    int weight = 1;
-    std::string state;   // "up", "down", "draining"
-    std::string reason;  // last check's result in words, or why it gets no traffic
-    std::string mac;     // empty: unresolved or local
+    std::string forward;        // "Local", "Route", "Tunnel", "Masq"
+    int weight = 1;             // in force
+    int configured_weight = 1;  // what the checks may change
+    std::string state;          // "up", "down", "draining"
+    std::string reason;         // last check's result in words, or why it gets no traffic
+    std::string mac;            // empty: unresolved or local
     uint64_t active_connections = 0;
     uint64_t inactive_connections = 0;
     uint64_t persistent_clients = 0;
@@ -85,8 +114,9 @@ struct Status {
   };
   struct VirtualServer {
     ServiceKey key;
+    std::string group;       // whose member it is; empty: it stands alone
     std::string scheduler;   // "rr", "wrr", ...
-    std::string forwarding;  // "DR", "TUN"
+    std::string forwarding;  // "DR", "TUN", "NAT"
     bool hash_port = false;
     bool one_packet = false;
     std::optional<int64_t> persistence_timeout_s;
@@ -124,6 +154,7 @@ struct Status {
   uint64_t flows = 0;  // entries in use at the last sweep
   std::vector<Interface> dataplane;
   std::vector<Vrrp> vrrp;
+  std::vector<NotifyFifo> notify_fifos;
   std::vector<VirtualServer> virtual_servers;
   std::vector<Drop> drops;  // every reason, also those at zero
   std::vector<Table> tables;

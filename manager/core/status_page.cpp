@@ -168,7 +168,8 @@ void write_vrrp(Page& page, const Status& status) {
   page.begin_table({"Instance", "State", "#Priority", "#VRID", "Interface", "Addresses", "Master",
                     "Since", "#Transitions", "Reason"});
   for (const auto& vrrp : status.vrrp) {
-    page.row({vrrp.instance, Cell::state(vrrp.state), static_cast<uint64_t>(vrrp.priority),
+    page.row({vrrp.instance, Cell::state(vrrp.state),
+              static_cast<uint64_t>(vrrp.effective_priority),
               static_cast<uint64_t>(vrrp.virtual_router_id), vrrp.interface,
               fmt::format("{}", fmt::join(vrrp.virtual_addresses, " ")),
               vrrp.state == "MASTER" ? std::string("self") : vrrp.master_address,

@@ -115,6 +115,8 @@ std::string_view name_of(ForwardingMethod method) {
       return "DR";
     case ForwardingMethod::tunnel:
       return "TUN";
+    case ForwardingMethod::translation:
+      return "NAT";
   }
   return "";
 }
@@ -129,6 +131,7 @@ std::string Endpoint::to_string() const {
 }
 
 std::string ServiceKey::to_string() const {
+  if (mark != 0) return fmt::format("FWM {}{}", mark, address.is_v4() ? "" : " IPv6");
   return fmt::format("{} {}", name_of(protocol), Endpoint{address, port});
 }
 

@@ -86,8 +86,12 @@ struct ServiceKey {
   IpAddress address;
   uint16_t port = 0;  // host order; 0: any port that has no virtual server of its own
   Protocol protocol = Protocol::tcp;
+  // Not 0: all that carries this firewall mark. The address is unspecified then and tells the
+  // family, port and protocol tell nothing.
+  uint32_t mark = 0;
 
-  [[nodiscard]] std::string to_string() const;  // "TCP 10.0.0.3:80"
+  // "TCP 10.0.0.3:80", "FWM 7", "FWM 7 IPv6"
+  [[nodiscard]] std::string to_string() const;
   auto operator<=>(const ServiceKey&) const = default;
 };
 
@@ -106,8 +110,8 @@ std::string_view name_of(Scheduler scheduler);
 
 // How a packet reaches the real server; "Local" and "Route" in ipvsadm's listing are both
 // direct_routing, told apart by whether the address is this host's own.
-enum class ForwardingMethod : uint8_t { direct_routing, tunnel };
-std::string_view name_of(ForwardingMethod method);  // "DR", "TUN"
+enum class ForwardingMethod : uint8_t { direct_routing, tunnel, translation };
+std::string_view name_of(ForwardingMethod method);  // "DR", "TUN", "NAT"
 
 // What a tunnel wraps packets in: IP in IP (RFC 2003, RFC 2473) or generic UDP encapsulation.
 enum class TunnelType : uint8_t { ipip, gue };
@@ -163,6 +167,6 @@ template <>
 struct std::hash<xlb::ServiceKey> {
   size_t operator()(const xlb::ServiceKey& value) const noexcept {
     return std::hash<xlb::IpAddress>{}(value.address) * 31 + size_t{2} * value.port +
-           (value.protocol == xlb::Protocol::tcp ? 1 : 0);
+           (value.protocol == xlb::Protocol::tcp ? 1 : 0) + size_t{262147} * value.mark;
   }
 };

@@ -1,6 +1,9 @@
 #include "core/virtual_server.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace xlb {
 
@@ -16,12 +19,17 @@ std::string_view name_of(Availability availability) {
   return "";
 }
 
+int weight_in_force(const RealServerConfig& real_server, const RealServerFacts& facts) {
+  return facts.weight.value_or(real_server.weight);
+}
+
 RealServerVerdict judge(const RealServerConfig& real_server, const RealServerFacts& facts,
                         Duty duty) {
-  const auto down = [weight = real_server.weight](std::string reason) {
+  const int weight = weight_in_force(real_server, facts);
+  const auto down = [weight](std::string reason) {
     return RealServerVerdict{Availability::down, Forwardable::no, weight, std::move(reason)};
   };
-  const bool reachable = facts.local || facts.next_hop.has_value();
+  const bool reachable = facts.local || facts.routed || facts.next_hop.has_value();
   if (!facts.lost.empty()) return down(facts.lost);
   if (!facts.healthy && duty != Duty::say_sorry) {
     if (!real_server.inhibit_on_failure || !reachable) return down(facts.health_text);
@@ -30,23 +38,30 @@ RealServerVerdict judge(const RealServerConfig& real_server, const RealServerFac
   }
   if (!reachable) return down(facts.next_hop_text);
   if (duty == Duty::say_sorry) {
-    return {Availability::up, Forwardable::yes, std::max(real_server.weight, 1), "sorry server"};
+    return {Availability::up, Forwardable::yes, std::max(weight, 1), "sorry server"};
   }
-  if (real_server.weight == 0) {
-    return {Availability::draining, Forwardable::existing, 0, "weight 0: no new connections"};
+  if (weight == 0) {
+    return {Availability::draining, Forwardable::existing, 0,
+            real_server.weight == 0 ? "weight 0: no new connections"
+                                    : "weight 0 by its checks: no new connections"};
   }
   if (duty == Duty::stand_back) {
     return {Availability::draining, Forwardable::existing, 0,
             "quorum lost: new connections go to the sorry server"};
   }
-  return {Availability::up, Forwardable::yes, real_server.weight,
+  if (facts.overloaded) {
+    return {Availability::draining, Forwardable::existing, weight,
+            fmt::format("uthreshold {}: no new connections", real_server.upper_threshold)};
+  }
+  return {Availability::up, Forwardable::yes, weight,
           facts.health_text.empty() ? "no check configured" : facts.health_text};
 }
 
 Life life_of(const RealServerFacts& facts) {
   if (!facts.lost.empty()) return Life::dead;
   if (!facts.healthy) return facts.undecided ? Life::undecided : Life::dead;
-  const bool reachable = facts.local || facts.next_hop.has_value() || facts.resolving;
+  const bool reachable =
+      facts.local || facts.routed || facts.next_hop.has_value() || facts.resolving;
   return reachable ? Life::live : Life::dead;
 }
 
@@ -54,6 +69,7 @@ RealServerConfig sorry_config(const VirtualServerConfig& config) {
   RealServerConfig result;
   result.endpoint = *config.sorry_server;
   result.tunnel = config.sorry_tunnel;
+  result.translated = config.sorry_translated;
   return result;
 }
 
@@ -76,9 +92,11 @@ ForwardedRealServer forwarded(const RealServerConfig& real_server, const RealSer
   ForwardedRealServer result;
   result.endpoint = real_server.endpoint;
   result.local = facts.local;
-  result.weight = duty == Duty::say_sorry ? verdict.weight : real_server.weight;
+  result.weight = duty == Duty::say_sorry ? verdict.weight : weight_in_force(real_server, facts);
   result.forwardable = verdict.forwardable;
-  if (!facts.local && result.forwardable != Forwardable::no) result.next_hop = facts.next_hop;
+  result.translated = real_server.translated;
+  if (!facts.local && !facts.routed && result.forwardable != Forwardable::no)
+    result.next_hop = facts.next_hop;
   if (!facts.local && real_server.tunnel) {
     result.tunnel =
         Tunnel{real_server.tunnel->type, real_server.tunnel->port, facts.source, facts.mtu_bytes};
@@ -87,6 +105,17 @@ ForwardedRealServer forwarded(const RealServerConfig& real_server, const RealSer
 }
 
 }  // namespace
+
+Endpoint endpoint_for(const ServiceKey& key, const Endpoint& configured, bool translated) {
+  return translated ? configured : Endpoint{configured.address, key.port};
+}
+
+ForwardedVirtualServer for_member(ForwardedVirtualServer row, const ServiceKey& key) {
+  row.key = key;
+  for (ForwardedRealServer& server : row.real_servers)
+    server.endpoint = endpoint_for(key, server.endpoint, server.translated);
+  return row;
+}
 
 ForwardedVirtualServer desired_forwarding(const VirtualServerConfig& config,
                                           std::span<const RealServerFacts> facts,
@@ -99,8 +128,12 @@ ForwardedVirtualServer desired_forwarding(const VirtualServerConfig& config,
   result.one_packet = config.one_packet;
   result.persistence_timeout = config.persistence_timeout;
   result.persistence_prefix = config.persistence_prefix;
-  result.peers.assign(directors.begin(), directors.end());
+  // What a director translated is addressed to a real server: frames for the virtual address are
+  // balanced by nobody before.
+  result.translated = needs_translation(config);
+  if (!result.translated) result.peers.assign(directors.begin(), directors.end());
   const bool serves_here =
+      !result.translated &&
       std::any_of(facts.begin(), facts.end(), [](const auto& fact) { return fact.local; });
   for (size_t i = 0; i < config.real_servers.size(); ++i) {
     const RealServerConfig& real_server = config.real_servers[i];
@@ -120,7 +153,7 @@ ForwardedVirtualServer desired_forwarding(const VirtualServerConfig& config,
   }
   std::sort(result.peers.begin(), result.peers.end());
   result.peers.erase(std::unique(result.peers.begin(), result.peers.end()), result.peers.end());
-  return result;
+  return for_member(std::move(result), config.key);
 }
 
 }  // namespace xlb

@@ -17,14 +17,17 @@ namespace xlb {
 
 // What is known about a real server at this moment.
 struct RealServerFacts {
-  bool local = false;       // its address is this host's own
-  bool healthy = true;      // every check is up (true without checks)
-  bool undecided = false;   // not healthy, only because an alpha check has yet to pass
-  std::string health_text;  // the deciding check's last result; empty without checks
-  std::string lost;         // why its whole host is believed dead; empty: it is not
+  bool local = false;         // its address is this host's own
+  bool healthy = true;        // every check is up (true without checks)
+  bool undecided = false;     // not healthy, only because an alpha check has yet to pass
+  std::string health_text;    // the deciding check's last result; empty without checks
+  std::optional<int> weight;  // what the checks make of the configured one; absent: just that
+  std::string lost;           // why its whole host is believed dead; empty: it is not
   std::optional<NextHop> next_hop;
   std::string next_hop_text;  // why there is no next hop
   bool resolving = false;     // there is none yet, and it is not known to be unreachable either
+  bool routed = false;        // reached by translation, and there is a route to it
+  bool overloaded = false;    // it has as many connections as it may have
   // Behind a tunnel: this host's address towards it, and what the way there carries.
   IpAddress source;
   unsigned mtu_bytes = 0;
@@ -54,6 +57,9 @@ enum class Duty : uint8_t {
   say_sorry,   // it is the sorry server: checks do not matter
 };
 
+// The configured weight, or what the checks make of it.
+int weight_in_force(const RealServerConfig& real_server, const RealServerFacts& facts);
+
 // A dead host outweighs a check's verdict, a failed check an unresolved MAC, and all of them weight
 // 0. Nothing is sent to a host that is dead or has no MAC; of a failed check inhibit_on_failure
 // leaves the existing flows.
@@ -75,6 +81,12 @@ Duty duty_of(const VirtualServerConfig& config, const Endpoint& real_server,
              const SorryServer& sorry);
 // One of the real servers is the sorry server too.
 bool sorry_is_real_server(const VirtualServerConfig& config);
+
+// How a virtual server's real server stands in the table, for one of the addresses: only
+// translation changes a port.
+Endpoint endpoint_for(const ServiceKey& key, const Endpoint& configured, bool translated);
+// The row of another member of a group.
+ForwardedVirtualServer for_member(ForwardedVirtualServer row, const ServiceKey& key);
 
 // `facts` in the order of config.real_servers. `directors` are the MACs of the other directors;
 // when this host is one of the real servers, the others' MACs join them: a real server never opens

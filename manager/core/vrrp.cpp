@@ -8,8 +8,8 @@ namespace {
 // An interval learned from the wire is believed up to this multiple of our own: one forged
 // advertisement must not silence the election for minutes (v3 can say 40.95 s).
 constexpr int kMaxIntervalFactor = 4;
-constexpr int kMissedAdvertisements = 3;
 constexpr int kPriorityRange = 256;
+constexpr std::chrono::seconds kFarewellDoubt{10};
 
 }  // namespace
 
@@ -34,7 +34,13 @@ Settings settings_of(const VrrpInstanceConfig& config) {
   settings.preempt = config.preempt || config.initial_state == VrrpInitialState::master ||
                      config.priority == kPriorityOwner;
   settings.advert_interval = config.advert_interval;
-  settings.garp_delay = config.garp_master_delay;
+  settings.garp_delay = Duration::zero();  // the second block is director/vrrp_addresses.h's
+  const VrrpProtocol& protocol = config.protocol;
+  settings.preempt_delay = protocol.preempt_delay;
+  settings.down_timer_adverts = protocol.down_timer_adverts;
+  settings.answer_lower_priority = protocol.answer_lower_priority;
+  settings.advertise_before_yielding = protocol.advertise_before_yielding;
+  settings.owner_ignores_adverts = protocol.owner_ignores_adverts;
   return settings;
 }
 
@@ -69,27 +75,48 @@ Duration VirtualRouter::skew_time() const {
 }
 
 Duration VirtualRouter::master_down_interval() const {
-  return kMissedAdvertisements * interval_ + skew_time();
+  return settings_.down_timer_adverts * interval_ + skew_time();
 }
 
 void VirtualRouter::on(const InterfaceUp& event, TimePoint now, Actions& actions) {
   primary_address_ = event.primary_address;
   if (state_ == State::backup || state_ == State::master) return;
   if (settings_.priority == kPriorityOwner) {
-    become_master(now, actions);
+    claim(now, actions);
   } else {
     become_backup(now, actions);
   }
 }
 
-void VirtualRouter::on(const InterfaceDown&, TimePoint, Actions& actions) {
-  if (state_ != State::fault) leave_for(State::fault, actions);
+void VirtualRouter::on(const InterfaceDown& event, TimePoint, Actions& actions) {
+  if (state_ == State::fault) return;
+  if (state_ == State::master && event.can_send) {
+    actions.emplace_back(SendAdvertisement{kPriorityStop});
+  }
+  leave_for(State::fault, actions);
 }
 
 void VirtualRouter::on(const AdvertisementReceived& event, TimePoint now, Actions& actions) {
   if (event.source == primary_address_) return;  // reflected: answering it would loop
+  if (settings_.priority == kPriorityOwner && settings_.owner_ignores_adverts) return;
+  if (doubts(event, now)) return;
   if (state_ == State::backup) hear_as_backup(event, now);
   if (state_ == State::master) hear_as_master(event, now, actions);
+}
+
+// A master that speaks on after its farewell did not say it.
+bool VirtualRouter::doubts(const AdvertisementReceived& advertisement, TimePoint now) {
+  const bool same = farewell_by_ == advertisement.source;
+  if (advertisement.priority != kPriorityStop) {
+    if (same && now - farewell_at_ <= 2 * interval_) {
+      farewells_doubted_until_ = now + kFarewellDoubt;
+    }
+    return false;
+  }
+  if (same && now < farewells_doubted_until_) return true;
+  farewell_by_ = advertisement.source;
+  farewell_at_ = now;
+  return false;
 }
 
 void VirtualRouter::on(const TimerExpired&, TimePoint now, Actions& actions) {
@@ -112,6 +139,14 @@ void VirtualRouter::on(const ResumeMaster& event, TimePoint now, Actions& action
   become_master(now, actions);
 }
 
+void VirtualRouter::on(const TakeOver&, TimePoint now, Actions& actions) {
+  if (state_ == State::backup) become_master(now, actions);
+}
+
+void VirtualRouter::on(const StandDown&, TimePoint now, Actions& actions) {
+  if (state_ == State::master) become_backup(now, actions);
+}
+
 Actions VirtualRouter::reconfigure(const Settings& settings, TimePoint now) {
   const bool same_interval = settings.advert_interval == settings_.advert_interval;
   settings_ = settings;
@@ -120,7 +155,7 @@ Actions VirtualRouter::reconfigure(const Settings& settings, TimePoint now) {
     interval_ = settings_.advert_interval;
     advertise(now, actions);
   } else if (state_ == State::backup && settings_.priority == kPriorityOwner) {
-    become_master(now, actions);
+    claim(now, actions);
   } else if (state_ == State::backup) {
     const bool learned = settings_.version == VrrpVersion::v3 && master_.has_value();
     if (!same_interval && !learned) interval_ = settings_.advert_interval;
@@ -138,7 +173,7 @@ void VirtualRouter::hear_as_backup(const AdvertisementReceived& advertisement, T
     down_due_ = now + skew_time();
     return;
   }
-  if (!preempts(advertisement.priority)) {
+  if (!preempts(advertisement.priority, now)) {
     follow(advertisement, now);
     return;
   }
@@ -157,16 +192,19 @@ void VirtualRouter::hear_as_master(const AdvertisementReceived& advertisement, T
   const bool loses = theirs > settings_.priority ||
                      (theirs == settings_.priority && advertisement.source > primary_address_);
   if (loses) {
+    if (settings_.advertise_before_yielding) {
+      actions.emplace_back(SendAdvertisement{settings_.priority});
+    }
     leave_for(State::backup, actions);
     follow(advertisement, now);
     return;
   }
-  advertise(now, actions);
+  if (theirs == kPriorityStop || settings_.answer_lower_priority) advertise(now, actions);
+  if (theirs == kPriorityStop) return;
   // The other one announced the addresses as its own: correct the neighbours, though not oftener
   // than once an interval, or a flood of adverts would be answered with a greater one.
-  if (theirs != kPriorityStop && now - announced_at_ >= settings_.advert_interval) {
-    announce(now, actions);
-  }
+  if (now - announced_at_ >= settings_.advert_interval) announce(now, actions);
+  actions.emplace_back(LowerPriorityHeard{advertisement.source, theirs});
 }
 
 // Accepts the sender as master.
@@ -177,6 +215,7 @@ void VirtualRouter::follow(const AdvertisementReceived& advertisement, TimePoint
   master_outranked_ = false;
   farewell_ = false;
   listened_again_ = false;
+  wants_master_ = false;
   down_due_ = now + master_down_interval();
 }
 
@@ -189,8 +228,9 @@ void VirtualRouter::down_timer_expired(TimePoint now, Actions& actions) {
   const bool preempting = master_outranked_ && now - master_heard_at_ <= 2 * interval_;
   const bool lost = !farewell_ && !preempting;
   const std::optional<IpAddress> last_master = master_;
-  become_master(now, actions);
-  if (lost) actions.emplace_back(MasterLost{last_master});
+  const bool new_claim = !wants_master_;
+  claim(now, actions);
+  if (lost && new_claim) actions.emplace_back(MasterLost{last_master});
 }
 
 // Long enough for a living master to speak once, or for what it said to be read from the socket.
@@ -211,6 +251,15 @@ void VirtualRouter::master_timers_expired(TimePoint now, Actions& actions) {
   }
 }
 
+// The addresses are ours to take, if the sync group agrees.
+void VirtualRouter::claim(TimePoint now, Actions& actions) {
+  if (!settings_.grouped) return become_master(now, actions);
+  if (state_ != State::backup) become_backup(now, actions);
+  wants_master_ = true;
+  down_due_ = now + master_down_interval();
+  actions.emplace_back(WantsMaster{});
+}
+
 void VirtualRouter::become_backup(TimePoint now, Actions& actions) {
   leave_for(State::backup, actions);
   down_due_ = now + master_down_interval();
@@ -221,6 +270,8 @@ void VirtualRouter::become_master(TimePoint now, Actions& actions) {
   state_ = State::master;
   interval_ = settings_.advert_interval;
   master_.reset();
+  wants_master_ = false;
+  preempt_from_.reset();
   advertise(now, actions);
   actions.emplace_back(AddAddresses{});
   announce(now, actions);
@@ -238,6 +289,8 @@ void VirtualRouter::leave_for(State next, Actions& actions) {
   master_outranked_ = false;
   farewell_ = false;
   listened_again_ = false;
+  wants_master_ = false;
+  preempt_from_.reset();
   announce_due_.reset();
 }
 
@@ -252,8 +305,24 @@ void VirtualRouter::announce(TimePoint now, Actions& actions) {
   if (settings_.garp_delay > Duration::zero()) announce_due_ = now + settings_.garp_delay;
 }
 
-bool VirtualRouter::preempts(uint8_t priority) const {
-  return settings_.preempt && priority < settings_.priority;
+// Begins preempt_delay with the first advertisement that could be preempted, and forgets it when a
+// master speaks that cannot.
+bool VirtualRouter::preempts(uint8_t priority, TimePoint now) {
+  if (!settings_.preempt || priority >= settings_.priority) {
+    preempt_from_.reset();
+    return false;
+  }
+  if (settings_.preempt_delay > Duration::zero() && !preempt_from_) {
+    preempt_from_ = now + settings_.preempt_delay;
+  }
+  return !preempt_from_ || now >= *preempt_from_;
+}
+
+std::optional<IpAddress> VirtualRouter::living_master(TimePoint now) const {
+  if (!master_ || now - master_heard_at_ > settings_.down_timer_adverts * interval_) {
+    return std::nullopt;
+  }
+  return master_;
 }
 
 // A master silent for longer than any backup waits has been replaced, and must listen before it
@@ -261,7 +330,7 @@ bool VirtualRouter::preempts(uint8_t priority) const {
 bool VirtualRouter::overtaken(TimePoint now) const {
   if (state_ != State::master) return false;
   const TimePoint last_sent = advert_due_ - settings_.advert_interval;
-  return now - last_sent > kMissedAdvertisements * interval_ + skew_of(0);
+  return now - last_sent > settings_.down_timer_adverts * interval_ + skew_of(0);
 }
 
 // v2 counts in seconds whatever the interval (RFC 3768 6.1), v3 in intervals (RFC 9568 6.1).

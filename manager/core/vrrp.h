@@ -6,12 +6,16 @@
 //   INIT    InterfaceUp, priority 255                 MASTER  takes over
 //   INIT    InterfaceUp                               BACKUP  timer = 3 intervals + skew
 //   BACKUP  advert, priority 0                        BACKUP  timer = skew
+//   any     the same, of one who spoke on after it            ignored for ten seconds: it is forged
 //   BACKUP  advert >= own priority, or no preempt     BACKUP  learns the interval, timer anew
 //   BACKUP  advert < own priority                     BACKUP  ignored: the timer runs on
+//   BACKUP  the same, within preempt_delay of the     BACKUP  follows it: timer anew
+//           first such advert
 //   BACKUP  timer                                     MASTER  takes over
 //   MASTER  advert timer                              MASTER  advertises
 //   MASTER  advert > own, or equal and address >      BACKUP  gives the addresses up
 //   MASTER  any other advert                          MASTER  advertises at once, announces again
+//           (lower_prio_no_advert: announces only)
 //   MASTER  any, after being stopped so long that     BACKUP  gives the addresses up,
 //           every backup has timed out                        timer = 1 interval + skew
 //   BACKUP  timer, later than an interval: stopped    BACKUP  the same, once
@@ -19,6 +23,12 @@
 //   MASTER  InterfaceDown                             FAULT   gives the addresses up
 //   FAULT   InterfaceUp                                       as INIT
 //   any     Shutdown                                  INIT    MASTER says farewell (priority 0)
+//
+// A member of a sync group (Settings::grouped) does not take over by itself: where the table says
+// so it asks (WantsMaster), goes on as BACKUP with its timer anew, and waits for its group.
+//
+//   BACKUP  TakeOver                                  MASTER  takes over
+//   MASTER  StandDown                                 BACKUP  gives the addresses up, no farewell
 #pragma once
 
 #include <cstdint>
@@ -41,6 +51,12 @@ struct Settings {
   bool preempt = true;
   Duration advert_interval = std::chrono::seconds(1);
   Duration garp_delay = std::chrono::seconds(5);  // 0: no second gratuitous ARP block
+  Duration preempt_delay{};
+  int down_timer_adverts = 3;  // a master is lost after so many missed advertisements
+  bool answer_lower_priority = true;
+  bool advertise_before_yielding = false;
+  bool owner_ignores_adverts = false;
+  bool grouped = false;  // a member of a sync group: asks before it takes over
 };
 
 // nopreempt needs `state BACKUP` and a priority below 255, as in keepalived; otherwise it is
@@ -49,11 +65,14 @@ Settings settings_of(const VrrpInstanceConfig& config);
 
 // Events.
 
-// The interface can send; also when only its address changed.
+// The interface can send, and nothing the instance tracks forbids it to be master; also when only
+// its address changed.
 struct InterfaceUp {
   IpAddress primary_address;  // of the instance's interface: the tie rule compares it
 };
-struct InterfaceDown {};
+struct InterfaceDown {    // the reverse
+  bool can_send = false;  // it is what the instance tracks: a master says farewell
+};
 struct AdvertisementReceived {
   IpAddress source;
   uint8_t priority = 0;
@@ -66,12 +85,19 @@ struct Shutdown {};
 struct ResumeMaster {
   IpAddress primary_address;
 };
+struct TakeOver {};   // the sync group becomes master; heeded in BACKUP only
+struct StandDown {};  // the sync group becomes backup; heeded in MASTER only
 using Event = std::variant<InterfaceUp, InterfaceDown, AdvertisementReceived, TimerExpired,
-                           Shutdown, ResumeMaster>;
+                           Shutdown, ResumeMaster, TakeOver, StandDown>;
 
 // Actions, to be carried out in order.
 
 struct SendAdvertisement {
+  uint8_t priority = 0;
+};
+// A master heard an advertisement of lower priority (notify_master_rx_lower_pri).
+struct LowerPriorityHeard {
+  IpAddress source;
   uint8_t priority = 0;
 };
 struct AddAddresses {};       // put the virtual addresses on their interfaces
@@ -86,8 +112,11 @@ struct StateChanged {
 struct MasterLost {
   std::optional<IpAddress> last_master;
 };
+// A member of a sync group would be master now. wants_master() says so until it hears a master it
+// accepts or leaves BACKUP. The group answers with TakeOver to all its members, or not at all.
+struct WantsMaster {};
 using Action = std::variant<SendAdvertisement, AddAddresses, RemoveAddresses, AnnounceAddresses,
-                            StateChanged, MasterLost>;
+                            StateChanged, MasterLost, WantsMaster, LowerPriorityHeard>;
 using Actions = std::vector<Action>;
 
 class VirtualRouter {
@@ -106,6 +135,11 @@ class VirtualRouter {
   // nothing.
   [[nodiscard]] std::optional<TimePoint> deadline() const;
   [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] bool wants_master() const { return wants_master_; }
+  // Who advertised as master within the time that we wait for one.
+  [[nodiscard]] std::optional<IpAddress> living_master(TimePoint now) const;
+  // How long an advertised interval is believed to be.
+  [[nodiscard]] Duration adoptable(Duration interval) const;
   // Who advertises as master, when that is somebody else.
   [[nodiscard]] std::optional<IpAddress> master_address() const { return master_; }
   // RFC 9568 6.1: Skew_Time and Active_Down_Interval from the interval in force.
@@ -119,6 +153,8 @@ class VirtualRouter {
   void on(const TimerExpired& event, TimePoint now, Actions& actions);
   void on(const Shutdown& event, TimePoint now, Actions& actions);
   void on(const ResumeMaster& event, TimePoint now, Actions& actions);
+  void on(const TakeOver& event, TimePoint now, Actions& actions);
+  void on(const StandDown& event, TimePoint now, Actions& actions);
 
   void hear_as_backup(const AdvertisementReceived& advertisement, TimePoint now);
   void hear_as_master(const AdvertisementReceived& advertisement, TimePoint now, Actions& actions);
@@ -127,29 +163,37 @@ class VirtualRouter {
   void listen_again(TimePoint now);
   void master_timers_expired(TimePoint now, Actions& actions);
 
+  void claim(TimePoint now, Actions& actions);
   void become_backup(TimePoint now, Actions& actions);
   void become_master(TimePoint now, Actions& actions);
   void leave_for(State next, Actions& actions);
   void advertise(TimePoint now, Actions& actions);
   void announce(TimePoint now, Actions& actions);
 
-  [[nodiscard]] bool preempts(uint8_t priority) const;
+  [[nodiscard]] bool preempts(uint8_t priority, TimePoint now);
+  bool doubts(const AdvertisementReceived& advertisement, TimePoint now);
   [[nodiscard]] bool overtaken(TimePoint now) const;
   [[nodiscard]] Duration skew_of(uint8_t priority) const;
-  [[nodiscard]] Duration adoptable(Duration interval) const;
 
   Settings settings_;
   State state_ = State::init;
   IpAddress primary_address_;
   Duration interval_;  // RFC 9568's Active_Adver_Interval: learned in BACKUP, else our own
 
+  // Who said farewell last, and until when another one of them is not believed.
+  std::optional<IpAddress> farewell_by_;
+  TimePoint farewell_at_;
+  TimePoint farewells_doubted_until_;
+
   // BACKUP
   TimePoint down_due_;
   std::optional<IpAddress> master_;
   TimePoint master_heard_at_;
-  bool master_outranked_ = false;  // its priority is below ours: we wait to preempt it
-  bool farewell_ = false;          // the master said it leaves
-  bool listened_again_ = false;    // after having been stopped
+  bool master_outranked_ = false;          // its priority is below ours: we wait to preempt it
+  bool farewell_ = false;                  // the master said it leaves
+  bool listened_again_ = false;            // after having been stopped
+  std::optional<TimePoint> preempt_from_;  // preempt_delay runs, or ran, until then
+  bool wants_master_ = false;              // and waits for its sync group
 
   // MASTER
   TimePoint advert_due_;

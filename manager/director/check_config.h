@@ -19,9 +19,15 @@ enum class Strictness : uint8_t {
 struct CheckedConfig {
   std::optional<Config> config;  // absent: there were errors
   std::vector<Diagnostic> diagnostics;
+  std::string net_namespace{};
+  std::string text{};  // what is acted on, see core/config_record.h; not under Strictness::test
 };
 
-CheckedConfig check_config_file(const std::string& file, Strictness strictness);
+// `config_id` decides which `@id` lines count; empty: the host's name.
+// Before anything of the host is looked at, the network namespace that the file names is entered,
+// unless `stays_in_namespace`: a running daemon cannot move.
+CheckedConfig check_config_file(const std::string& file, Strictness strictness,
+                                const std::string& config_id, bool stays_in_namespace = false);
 
 [[nodiscard]] bool file_exists(const std::string& path);
 

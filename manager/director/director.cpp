@@ -19,12 +19,17 @@ std::string address_record_path(const RunDirectory& directory) {
   return directory.path() + "/virtual_addresses";
 }
 
+std::string network_record_path(const RunDirectory& directory) {
+  return directory.path() + "/network";
+}
+
 }  // namespace
 
 Director::~Director() = default;
 
 Result<std::unique_ptr<Director>> Director::create(const DirectorOptions& options) {
-  CheckedConfig checked = check_config_file(options.config_file, Strictness::run);
+  CheckedConfig checked =
+      check_config_file(options.config_file, Strictness::run, options.config_id);
   std::vector<std::string> warnings;
   size_t errors = 0;
   for (const Diagnostic& diagnostic : checked.diagnostics) {
@@ -43,6 +48,9 @@ Result<std::unique_ptr<Director>> Director::create(const DirectorOptions& option
   std::unique_ptr<Director> director(new Director(std::move(*checked.config)));
   director->warnings_ = std::move(warnings);
   director->config_file_ = options.config_file;
+  director->config_id_ = options.config_id;
+  director->net_namespace_ = checked.net_namespace;
+  director->config_text_ = std::make_shared<const std::string>(std::move(checked.text));
   const auto opened = director->open(options);
   if (!opened) return opened.error().context("cannot start");
   return director;
@@ -60,7 +68,7 @@ Result<void> Director::open(const DirectorOptions& options) {
     interface.name = name;
     interfaces_.push_back(std::move(interface));
   }
-  if (!config_.virtual_servers.empty() && interfaces_.empty()) {
+  if (takes_interfaces(config_) && interfaces_.empty()) {
     return fail(
         "no interface to attach to: say where client traffic arrives with "
         "xlb {{ interfaces eth0 }}");
@@ -69,6 +77,7 @@ Result<void> Director::open(const DirectorOptions& options) {
   if (!directory) return directory.error();
   run_directory_.emplace(std::move(*directory));
   addresses_.emplace(address_record_path(*run_directory_));
+  network_record_.emplace(network_record_path(*run_directory_));
   health_.emplace(run_directory_->path() + "/health");
   auto adverts = AdvertRecord::open(run_directory_->path() + "/adverts");
   if (!adverts) return adverts.error();
@@ -82,7 +91,11 @@ Result<void> Director::open(const DirectorOptions& options) {
       [this](const std::string& queue, const ScriptCommand& command) {
         run_notify_script(*scripts_, config_.global, queue, command);
       },
+      [this](const ServiceKey& service, const QuorumEvent& event) {
+        notifications_->tell(service, event);
+      },
       health_->verdicts());
+  if (auto opened = open_tracking(); !opened) return opened;
   for (const VrrpInstanceConfig& config : config_.vrrp_instances) {
     instances_.push_back(make_instance(config));
   }
@@ -110,10 +123,20 @@ Result<void> Director::open_kernel() {
   auto announcer = Announcer::open();
   if (!announcer) return announcer.error();
   announcer_.emplace(std::move(*announcer));
+  announcements_ = std::make_unique<AnnounceQueue>(
+      *loop_, *announcer_, [](const Error& error) { log::warning("{}", error.text); });
+  announcements_->configure(config_.network.announce_spacing, config_.network.announce_groups);
+  network_ = std::make_unique<RecordedNetwork>(*netlink_, *network_record_);
+  static_network_ = std::make_unique<StaticNetwork>(*netlink_, *addresses_, *network_);
+  router_interfaces_ = std::make_unique<RouterInterfaces>(*netlink_, *network_record_,
+                                                          interface_settings(*run_directory_));
   scripts_ = std::make_unique<ScriptRunner>(*loop_);
+  scripts_->set_rules(script_rules_of(config_.global));
+  notifications_ = std::make_unique<Notifications>(*loop_, *scripts_);
   auto probes = ProbeContext::create(*loop_);
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
+  probes_->use_scripts(*scripts_);
   auto nat = NatTable::open();
   if (!nat) return nat.error();
   nat_ = std::make_unique<NatWorker>(*loop_, std::move(*nat),
@@ -161,6 +184,9 @@ Result<void> Director::open_dataplane() {
   }
   if (!dataplane) return dataplane.error();
   dataplane_ = std::move(*dataplane);
+  dataplane_->on_pause([this] { loop_->serve_urgent(); });
+  split_ = std::make_unique<SplitDataplane>(*dataplane_, *nat_);
+  if (!attaching_) split_->begin_translation();
   if (!dataplane_->adoption().empty()) log::info("data plane: {}", dataplane_->adoption());
   log::info("data plane: {} connections, {} real servers, {} MiB of tables",
             config_.xlb.flow_table_size, config_.xlb.real_servers_max,
@@ -172,15 +198,25 @@ std::unique_ptr<VrrpInstance> Director::make_instance(const VrrpInstanceConfig& 
   const VrrpSurroundings surroundings{
       *loop_,
       *netlink_,
-      *announcer_,
+      *announcements_,
       *scripts_,
       *addresses_,
+      *network_,
+      *router_interfaces_,
       *adverts_,
       config_.global,
       [this](const std::optional<IpAddress>& last_master) { master_lost(last_master); },
       [this](const IpAddress& source) { heard(source); },
-      [this] { request_publish(); }};
+      [this] {
+        groups_->evaluate();
+        role_changed();
+      },
+      [this](const VrrpNotice& notice) { notifications_->tell(notice); }};
   return std::make_unique<VrrpInstance>(surroundings, config);
+}
+
+SysctlRecord Director::interface_settings(const RunDirectory& directory) {
+  return SysctlRecord(directory.path() + "/router_settings");
 }
 
 Result<void> Director::purge(const std::string& run_directory) {
@@ -195,6 +231,10 @@ Result<void> Director::purge(const std::string& run_directory) {
     }
     if (auto removed = addresses.remove({interface, address}); !removed) return removed;
   }
+  NetworkRecord network_record(network_record_path(*directory));
+  RecordedNetwork(**netlink, network_record).remove_unclaimed();
+  RouterInterfaces interfaces(**netlink, network_record, interface_settings(*directory));
+  if (auto removed = interfaces.keep_only({}); !removed) return removed;
   if (auto removed = LoopbackDelivery(**netlink, directory->path()).remove(); !removed) {
     return removed;
   }

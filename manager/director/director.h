@@ -9,6 +9,7 @@
 // goes on forwarding.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,12 +25,19 @@
 #include "core/rate_estimator.h"
 #include "core/status.h"
 #include "director/next_hops.h"
+#include "director/notifications.h"
+#include "director/recorded_network.h"
+#include "director/router_interfaces.h"
 #include "director/services.h"
+#include "director/static_network.h"
 #include "director/supervision.h"
+#include "director/sync_groups.h"
 #include "director/vrrp_instance.h"
+#include "director/vrrp_tracking.h"
 #include "io/address_announce.h"
 #include "io/address_record.h"
 #include "io/advert_record.h"
+#include "io/announce_queue.h"
 #include "io/control.h"
 #include "io/event_loop.h"
 #include "io/health_record.h"
@@ -37,10 +45,12 @@
 #include "io/nat_dataplane.h"
 #include "io/nat_worker.h"
 #include "io/netlink.h"
+#include "io/network_record.h"
 #include "io/nft_monitor.h"
 #include "io/probe/probe.h"
 #include "io/run_directory.h"
 #include "io/script.h"
+#include "io/split_dataplane.h"
 #include "io/status_server.h"
 #include "io/sysctl.h"
 #include "io/worker.h"
@@ -50,6 +60,7 @@ namespace xlb {
 
 struct DirectorOptions {
   std::string config_file;
+  std::string config_id;  // of `@id` lines; empty: the host's name
   std::string run_directory;
   std::optional<std::string> status_listen;  // "ADDR:PORT" or "none"; absent: as configured
 };
@@ -86,14 +97,23 @@ class Director {
   Result<void> open_dataplane();
   Result<void> open_servers(const DirectorOptions& options);
   [[nodiscard]] std::unique_ptr<VrrpInstance> make_instance(const VrrpInstanceConfig& config);
+  static SysctlRecord interface_settings(const RunDirectory& directory);
+
+  // director_network.cpp: what the virtual routers have on this host
   void take_away_leftovers();
+  void keep_router_interfaces(const std::vector<VrrpInstanceConfig>& routers);
+  void role_changed();
+  [[nodiscard]] InterfaceIdentity identity_of(const Link& link) const;
+  [[nodiscard]] std::vector<ClosedAddress> closed_addresses() const;
 
   // director_run.cpp: what happens while running
   void start();
+  void begin();
   void netlink_readable();
   void netlink_changed();
   void master_lost(const std::optional<IpAddress>& last_master);
   void heard(const IpAddress& director);
+  void heard_anew(const IpAddress& director);
   void forget_silent_directors();
   void request_apply();
   void apply();
@@ -103,7 +123,6 @@ class Director {
   [[nodiscard]] std::vector<MacAddress> director_macs() const;
   void attach_interfaces();
   void attach(Interface& interface, const Link& link);
-  [[nodiscard]] InterfaceIdentity identity_of(const Link& link) const;
   void detach_others();
   void try_attach();
   void sweep();
@@ -117,18 +136,33 @@ class Director {
   // director_reload.cpp: another configuration while running
   struct Reload {
     bool refused = false;
-    std::vector<Diagnostic> problems;   // of the file
-    std::vector<std::string> changes;   // core/config_diff.h's lines
-    std::vector<std::string> deferred;  // what only the next start changes
-    std::string error;                  // why it is refused, when not for the file's errors
+    std::vector<Diagnostic> problems;         // of the file
+    std::vector<std::string> changes;         // core/config_diff.h's lines
+    std::vector<std::string> deferred;        // what only the next start changes
+    std::string error;                        // why it is refused, when not for the file's errors
+    std::shared_ptr<const std::string> text;  // of config, for `xlbctl config show`
+    std::optional<Config> config;             // to be taken over
   };
-  Reload reload(bool dry_run);
-  Reload read_again(bool dry_run);
+  using ReloadDone = std::function<void(const Reload&)>;
+  struct ReloadRequest {
+    bool dry_run = false;
+    ReloadDone done;
+  };
+  void request_reload(bool dry_run, ReloadDone done);
+  void begin_reload();
+  void finish_reload(Reload& reload, const ReloadRequest& request);
   Result<void> take_over(Config config);
   void take_over_routers();
   void take_over_interfaces();
   void follow_peers();
   void log_reload(const Reload& reload);
+
+  // director_tracking.cpp: what virtual routers follow besides the election
+  Result<void> open_tracking();
+  void follow_trackers();
+  void tracking_changed();
+  void start_when_known(VrrpInstance& instance);
+  void tell_states();
 
   // director_repair.cpp: what somebody else undid is done again
   Result<void> open_repairs();
@@ -137,13 +171,19 @@ class Director {
   void inspect_links();
   void attach_again();
   void repair_dataplane();
-  void repair_forwarding();
   [[nodiscard]] std::vector<std::string> client_facing_interfaces() const;
 
   // director_fallback.cpp: the nat table instead of XDP
   [[nodiscard]] Dataplane* balancer() const;
   void fall_back(const std::string& reason);
-  Result<void> apply_fallback(const ForwardingTable& desired);
+
+  // director_translation.cpp: the nat table, beside XDP or instead of it
+  Result<void> apply_forwarding(const ForwardingTable& desired);
+  [[nodiscard]] bool translates(const ForwardingTable& desired) const;
+  [[nodiscard]] bool routes_ipv6() const;
+  void begin_translation();
+  void repair_forwarding();
+  void describe_translation(Status& status) const;
   void say_limits(std::vector<std::string> limits);
   void take_xdp_away();
   static SysctlRecord forwarding_record(const RunDirectory& directory);
@@ -159,6 +199,7 @@ class Director {
   void log_summary();
   std::unique_ptr<ControlReply> answer(const ControlRequest& request);
   std::unique_ptr<ControlReply> status_reply();
+  [[nodiscard]] std::unique_ptr<ControlReply> config_reply() const;
   std::unique_ptr<ControlReply> reload_reply(const ControlRequest& request);
   template <typename Item>
   using Visit = uint64_t (Dataplane::*)(uint64_t, size_t, TimePoint,
@@ -167,7 +208,11 @@ class Director {
   std::unique_ptr<ControlReply> listing_reply(Visit<Item> visit);
 
   std::string config_file_;
+  std::string config_id_;
+  std::string net_namespace_;
+  std::shared_ptr<const std::string> config_text_;          // of config_, for `xlbctl config show`
   std::optional<std::optional<Endpoint>> listen_override_;  // --status-listen
+  std::deque<ReloadRequest> reloads_;  // the first is under way: config_ must not change meanwhile
   Config config_;
   std::vector<std::string> warnings_;
   std::optional<RunDirectory> run_directory_;
@@ -179,19 +224,30 @@ class Director {
   std::unique_ptr<Netlink> netlink_;
   EventLoop::Watch netlink_watch_;
   std::optional<Announcer> announcer_;
+  std::unique_ptr<AnnounceQueue> announcements_;
+  std::optional<NetworkRecord> network_record_;
+  std::unique_ptr<RecordedNetwork> network_;
+  std::unique_ptr<StaticNetwork> static_network_;
+  std::unique_ptr<RouterInterfaces> router_interfaces_;
   std::unique_ptr<ScriptRunner> scripts_;
   std::unique_ptr<ProbeContext> probes_;
   std::unique_ptr<XdpDataplane> dataplane_;  // absent without virtual servers, or in fallback
   std::unique_ptr<NatWorker> nat_;
   std::unique_ptr<NatDataplane> fallback_;  // balances instead of XDP
+  std::unique_ptr<SplitDataplane> split_;   // of dataplane_ and nat_; absent in fallback
   std::string fallback_reason_;
-  std::vector<std::string> fallback_limits_;  // what it does otherwise than configured
-  bool xdp_taken_away_ = false;               // in fallback
+  std::vector<std::string> translation_limits_;  // what nat_ does otherwise than configured
+  bool translating_ = false;                     // this host routes for it
+  bool routed_ipv6_ = false;                     // when it was last applied
+  bool xdp_taken_away_ = false;                  // in fallback
   std::optional<LoopbackDelivery> loopback_;
   std::optional<NftMonitor> nft_monitor_;
   EventLoop::Watch nft_watch_;
   std::unique_ptr<NextHops> next_hops_;
   std::unique_ptr<Services> services_;
+  std::unique_ptr<Notifications> notifications_;
+  std::unique_ptr<VrrpTrackers> tracking_;
+  std::unique_ptr<SyncGroups> groups_;
   std::vector<std::unique_ptr<VrrpInstance>> instances_;
   std::map<IpAddress, TimePoint> heard_directors_;  // senders of valid adverts, last heard when
   std::vector<Interface> interfaces_;
@@ -222,7 +278,9 @@ class Director {
   std::string local_delivery_error_;
   std::string loopback_error_;
   std::string pins_error_;
+  bool begun_ = false;  // the startup script is done
   bool stopping_ = false;
+  bool ended_ = false;                            // only the shutdown script is waited for
   std::vector<const VrrpInstance*> handed_over_;  // were master when stopping began
   TimePoint stop_deadline_{};
   TimePoint scripts_deadline_{};

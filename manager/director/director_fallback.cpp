@@ -10,24 +10,11 @@
 
 #include "base/log.h"
 #include "director/director.h"
+#include "director/real_server_status.h"
 
 namespace xlb {
-namespace {
-
-const std::string kForwarding = "net/ipv4/ip_forward";
-
-void masquerade(Status::RealServer& real_server) {
-  if (real_server.forward != "Local") real_server.forward = "Masq";
-}
-
-}  // namespace
-
-SysctlRecord Director::forwarding_record(const RunDirectory& directory) {
-  return SysctlRecord(directory.path() + "/ip_forward");
-}
-
 Dataplane* Director::balancer() const {
-  return fallback_ ? static_cast<Dataplane*>(fallback_.get()) : dataplane_.get();
+  return fallback_ ? static_cast<Dataplane*>(fallback_.get()) : split_.get();
 }
 
 void Director::fall_back(const std::string& reason) {
@@ -40,25 +27,10 @@ void Director::fall_back(const std::string& reason) {
         reason);
   }
   fallback_reason_ = reason;
+  split_.reset();
   fallback_ = std::make_unique<NatDataplane>(*nat_);
   applied_ = false;
   if (services_) request_apply();
-}
-
-Result<void> Director::apply_fallback(const ForwardingTable& desired) {
-  auto forwarding = forwarding_record(*run_directory_).set(kForwarding, 1);
-  if (!forwarding) return forwarding.error().context("cannot balance by translation");
-  say_limits(limits_of_nat(desired));
-  return fallback_->apply(desired);
-}
-
-void Director::say_limits(std::vector<std::string> limits) {
-  for (const std::string& limit : limits) {
-    const bool known = std::find(fallback_limits_.begin(), fallback_limits_.end(), limit) !=
-                       fallback_limits_.end();
-    if (!known) log::warning("{}", limit);
-  }
-  fallback_limits_ = std::move(limits);
 }
 
 void Director::take_xdp_away() {
@@ -70,26 +42,14 @@ void Director::take_xdp_away() {
   dataplane_.reset();
 }
 
-// What this run or a predecessor's fallback left.
-Result<void> Director::restore_forwarding(const RunDirectory& directory) {
-  return forwarding_record(directory).restore(kForwarding);
-}
-
-void Director::put_forwarding_back() {
-  const auto restored = restore_forwarding(*run_directory_);
-  if (!restored) log::error("{}", restored.error().text);
-}
-
 void Director::describe_fallback(Status& status) const {
   for (const Interface& interface : interfaces_)
     status.dataplane.push_back({interface.name, "nat", fallback_reason_});
   for (auto& service : status.virtual_servers) {
     for (auto& real_server : service.real_servers)
-      masquerade(real_server);
-    if (service.sorry_server) masquerade(*service.sorry_server);
+      say_translated(real_server);
+    if (service.sorry_server) say_translated(*service.sorry_server);
   }
-  status.warnings.insert(status.warnings.end(), fallback_limits_.begin(), fallback_limits_.end());
-  if (!fallback_->trouble().empty()) status.warnings.push_back(fallback_->trouble());
 }
 
 }  // namespace xlb

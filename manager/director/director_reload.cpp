@@ -11,70 +11,100 @@
 namespace xlb {
 namespace {
 
-// The file's problems, then the refusal.
-class RefusedReload : public ControlReply {
+// The answer of a reload, once it is done.
+class ReloadReply : public ControlReply {
  public:
-  RefusedReload(std::string line, std::string error)
-      : line_(std::move(line)), error_(std::move(error)) {}
+  struct Outcome {
+    std::string line;
+    std::optional<ControlFailure> failure;
+  };
+  explicit ReloadReply(std::shared_ptr<std::optional<Outcome>> outcome)
+      : outcome_(std::move(outcome)) {}
 
   bool next(std::string& out) override {
-    out += line_;
+    if (!*outcome_) return true;
+    out += (*outcome_)->line;
     return false;
   }
   [[nodiscard]] std::optional<ControlFailure> failure() const override {
-    return ControlFailure{ControlFailure::kRefused, error_,
-                          "nothing was changed; the running configuration goes on"};
+    return (*outcome_)->failure;
   }
 
  private:
-  std::string line_;
-  std::string error_;
+  std::shared_ptr<std::optional<Outcome>> outcome_;
 };
+
+ControlFailure refusal(const std::string& why) {
+  return {ControlFailure::kRefused, why, "nothing was changed; the running configuration goes on"};
+}
 
 }  // namespace
 
-Director::Reload Director::reload(bool dry_run) {
-  if (dry_run || attaching_) return read_again(dry_run);
-  supervision_->reloading();
-  Reload result = read_again(false);
-  supervision_->ready();
-  return result;
+void Director::request_reload(bool dry_run, ReloadDone done) {
+  reloads_.push_back({dry_run, std::move(done)});
+  if (reloads_.size() == 1) begin_reload();
 }
 
-Director::Reload Director::read_again(bool dry_run) {
-  CheckedConfig checked = check_config_file(config_file_, Strictness::run);
-  Reload result;
-  result.problems = std::move(checked.diagnostics);
-  if (!checked.config || stopping_) {
-    result.refused = true;
-    if (stopping_) result.error = "cannot reload: xlbd is stopping";
-    return result;
+// A large file takes longer to read than the loop can wait: it is read, and compared with what
+// runs, on the worker's thread. Nobody changes config_ while it looks at it.
+void Director::begin_reload() {
+  if (!reloads_.front().dry_run && !attaching_) supervision_->reloading();
+  auto result = std::make_shared<Reload>();
+  worker_->run(
+      [result, file = config_file_, id = config_id_, net_namespace = net_namespace_,
+       listen = listen_override_, &running = std::as_const(config_)] {
+        CheckedConfig checked = check_config_file(file, Strictness::run, id, true);
+        result->problems = std::move(checked.diagnostics);
+        result->refused = !checked.config;
+        if (result->refused) return;
+        Config& config = *checked.config;
+        if (listen) config.xlb.status_listen = *listen;
+        result->deferred = needs_restart(running, config);
+        if (checked.net_namespace != net_namespace) {
+          result->deferred.emplace_back("net_namespace takes effect at the next start");
+        }
+        result->text = std::make_shared<const std::string>(std::move(checked.text));
+        config.xlb.flow_table_size = running.xlb.flow_table_size;
+        config.xlb.real_servers_max = running.xlb.real_servers_max;
+        config.xlb.attach_mode = running.xlb.attach_mode;
+        config.xlb.status_listen = running.xlb.status_listen;
+        result->changes = differences(running, config);
+        result->config = std::move(checked.config);
+      },
+      [this, result] {
+        const ReloadRequest request = std::move(reloads_.front());
+        finish_reload(*result, request);
+        request.done(*result);
+        reloads_.pop_front();
+        if (!reloads_.empty()) begin_reload();
+      });
+}
+
+void Director::finish_reload(Reload& reload, const ReloadRequest& request) {
+  if (stopping_ || !begun_) {
+    reload.refused = true;
+    reload.error = stopping_ ? "cannot reload: xlbd is stopping"
+                             : "cannot reload: the startup script is still running";
   }
-  Config& config = *checked.config;
-  if (listen_override_) config.xlb.status_listen = *listen_override_;
-  result.deferred = needs_restart(config_, config);
-  config.xlb.flow_table_size = config_.xlb.flow_table_size;
-  config.xlb.real_servers_max = config_.xlb.real_servers_max;
-  config.xlb.attach_mode = config_.xlb.attach_mode;
-  config.xlb.status_listen = config_.xlb.status_listen;
-  result.changes = differences(config_, config);
-  if (dry_run) return result;
-  const auto taken = take_over(std::move(config));
-  if (!taken) {
-    result.refused = true;
-    result.error = taken.error().text;
-    return result;
+  if (!reload.refused && !request.dry_run) {
+    const auto taken = take_over(std::move(*reload.config));
+    if (!taken) {
+      reload.refused = true;
+      reload.error = taken.error().text;
+    } else {
+      config_text_ = reload.text;
+      warnings_.clear();
+      for (const Diagnostic& problem : reload.problems)
+        warnings_.push_back(to_string(problem));
+      warnings_.insert(warnings_.end(), reload.deferred.begin(), reload.deferred.end());
+    }
   }
-  warnings_.clear();
-  for (const Diagnostic& problem : result.problems)
-    warnings_.push_back(to_string(problem));
-  warnings_.insert(warnings_.end(), result.deferred.begin(), result.deferred.end());
-  return result;
+  if (!request.dry_run && !attaching_ && !stopping_) supervision_->ready();
 }
 
 // Everything that can fail comes before anything is changed.
 Result<void> Director::take_over(Config config) {
-  if (!config.virtual_servers.empty() && traffic_interfaces(config).empty()) {
+  if (takes_interfaces(config) && traffic_interfaces(config).empty()) {
     return fail(
         "cannot reload: no interface to attach to: say where client traffic arrives with "
         "xlb {{ interfaces eth0 }}");
@@ -87,13 +117,20 @@ Result<void> Director::take_over(Config config) {
     if (!opened) return opened.error().context("cannot reload");
     if (had_none) sweep_timer_.arm(loop_->now());
   }
-  config_ = std::move(config);
+  // Thousands of real servers take milliseconds to forget.
+  auto before = std::make_shared<Config>(std::exchange(config_, std::move(config)));
+  worker_->run([before = std::move(before)]() mutable { before.reset(); }, [] {});
+  scripts_->set_rules(script_rules_of(config_.global));
+  notifications_->reconfigure(config_.global);
+  announcements_->configure(config_.network.announce_spacing, config_.network.announce_groups);
+  static_network_->configure(config_.network);
   take_over_routers();
   next_hops_->forget_all();
   follow_peers();
   services_->configure(config_.virtual_servers, config_.global.lvs_timeouts);
   next_hops_->forget_unwanted();
   take_over_interfaces();
+  if (config_.global.scripts.fifo_states_on_reload) tell_states();
   apply();  // not in a later turn: who asked for the reload may look at once
   return {};
 }
@@ -101,6 +138,7 @@ Result<void> Director::take_over(Config config) {
 // Routers that are gone hand over, and addresses are given up, before others claim them; those that
 // stay keep their role.
 void Director::take_over_routers() {
+  groups_->suspend();
   std::vector<std::unique_ptr<VrrpInstance>> before = std::exchange(instances_, {});
   const auto find = [&](const VrrpInstanceConfig& config) {
     return std::find_if(before.begin(), before.end(), [&](const auto& instance) {
@@ -113,10 +151,19 @@ void Director::take_over_routers() {
     const auto found = find(config);
     after.push_back(found == before.end() ? nullptr : std::move(*found));
   }
+  const auto stays_by_name = [&](const VrrpInstance& instance) {
+    return std::any_of(
+        config_.vrrp_instances.begin(), config_.vrrp_instances.end(),
+        [&](const VrrpInstanceConfig& config) { return config.name == instance.config().name; });
+  };
   for (const auto& instance : before) {
-    if (instance) instance->shutdown();
+    if (!instance) continue;
+    groups_->leave(*instance);
+    instance->shutdown(stays_by_name(*instance) ? VrrpInstance::Ending::stop
+                                                : VrrpInstance::Ending::deleted);
   }
   before.clear();
+  keep_router_interfaces(config_.vrrp_instances);
   for (size_t i = 0; i < after.size(); ++i) {
     if (after[i]) after[i]->give_up_addresses(config_.vrrp_instances[i]);
   }
@@ -127,9 +174,10 @@ void Director::take_over_routers() {
       instances_.push_back(std::move(after[i]));
     } else {
       instances_.push_back(make_instance(config));
-      instances_.back()->start();
     }
   }
+  groups_->configure(config_.track.groups, instances_);
+  follow_trackers();
 }
 
 void Director::take_over_interfaces() {
@@ -176,18 +224,22 @@ void Director::log_reload(const Reload& reload) {
 std::unique_ptr<ControlReply> Director::reload_reply(const ControlRequest& request) {
   const auto option = request.arguments.find("dry_run");
   const bool dry_run = option != request.arguments.end() && option->second == "yes";
-  const Reload done = reload(dry_run);
-  if (!dry_run) log_reload(done);
-  ReloadAnswer answer;
-  answer.changes = done.changes;
-  answer.warnings = done.deferred;
-  for (const Diagnostic& problem : done.problems) {
-    const bool is_error = problem.severity == Diagnostic::Severity::error;
-    (is_error ? answer.errors : answer.warnings).push_back(to_string(problem));
-  }
-  if (!done.refused) return document_reply(to_line(answer));
-  return std::make_unique<RefusedReload>(
-      to_line(answer), done.error.empty() ? "cannot reload " + config_file_ : done.error);
+  auto outcome = std::make_shared<std::optional<ReloadReply::Outcome>>();
+  request_reload(dry_run, [this, outcome, dry_run](const Reload& done) {
+    if (!dry_run) log_reload(done);
+    ReloadAnswer answer;
+    answer.changes = done.changes;
+    answer.warnings = done.deferred;
+    for (const Diagnostic& problem : done.problems) {
+      const bool is_error = problem.severity == Diagnostic::Severity::error;
+      (is_error ? answer.errors : answer.warnings).push_back(to_string(problem));
+    }
+    *outcome = ReloadReply::Outcome{to_line(answer), std::nullopt};
+    if (!done.refused) return;
+    (*outcome)->failure =
+        refusal(done.error.empty() ? "cannot reload " + config_file_ : done.error);
+  });
+  return std::make_unique<ReloadReply>(outcome);
 }
 
 }  // namespace xlb

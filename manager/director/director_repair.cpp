@@ -11,7 +11,6 @@ namespace xlb {
 namespace {
 
 constexpr auto kRepairInterval = std::chrono::milliseconds(500);
-constexpr const char* kForwarding = "net/ipv4/ip_forward";
 
 }  // namespace
 
@@ -46,6 +45,7 @@ void Director::repair() {
   repair_timer_.arm(loop_->now() + kRepairInterval);
   if (stopping_) return;
   netlink_readable();
+  static_network_->repair();
   for (const auto& instance : instances_)
     instance->repair_addresses();
   if (attaching_) return;
@@ -92,16 +92,6 @@ void Director::repair_dataplane() {
   pins_error_ = text;
 }
 
-// A host that does not route drops what its table translates.
-void Director::repair_forwarding() {
-  if (!fallback_ || !applied_) return;
-  SysctlRecord record = forwarding_record(*run_directory_);
-  const auto value = record.read(kForwarding);
-  if (!value || *value != 0) return;
-  log::warning("{} was switched off: switched on again", kForwarding);
-  if (const auto set = record.set(kForwarding, 1); !set) log::error("{}", set.error().text);
-}
-
 // Where client traffic and VRRP's addresses arrive: there the host must not answer ARP for a VIP
 // that only its loopback interface holds.
 std::vector<std::string> Director::client_facing_interfaces() const {
@@ -120,6 +110,7 @@ std::vector<std::string> Director::client_facing_interfaces() const {
 
 // With the VIPs on the loopback interface nothing is translated.
 void Director::apply_local_delivery() {
+  nat_->set_closed(closed_addresses());
   auto services = services_->local_services();
   const bool loopback = config_.xlb.local_delivery == LocalDelivery::loopback;
   if (!loopback) nat_->set_local(std::exchange(services, {}), false);

@@ -41,6 +41,7 @@ Result<void> Director::run() {
 
 void Director::start() {
   take_away_leftovers();
+  keep_router_interfaces(config_.vrrp_instances);
   const auto timer = [this](void (Director::*handler)()) {
     return loop_->timer(EventLoop::Urgency::normal, [this, handler] { (this->*handler)(); });
   };
@@ -50,11 +51,20 @@ void Director::start() {
   attach_timer_ = timer(&Director::try_attach);
   sweep_timer_ = timer(&Director::sweep);
   stop_timer_ = timer(&Director::finish_stop_when_possible);
+  notifications_->start(config_.global, [this] { begin(); });
+}
 
+// What the configuration says, once its startup script has ended.
+void Director::begin() {
+  if (stopping_) return;
+  begun_ = true;
   follow_peers();
   services_->configure(config_.virtual_servers, config_.global.lvs_timeouts);
-  for (const auto& instance : instances_)
-    instance->start();
+  static_network_->configure(config_.network);
+  groups_->configure(config_.track.groups, instances_);
+  follow_trackers();
+  for (const std::string& line : network_->remove_unclaimed())
+    log::notice("removed {}: left by a predecessor that did not stop cleanly", line);
   const TimePoint now = loop_->now();
   attach_deadline_ = now + kSettleLimit;
   attach_timer_.arm(now);
@@ -63,52 +73,45 @@ void Director::start() {
   request_apply();
 }
 
-void Director::take_away_leftovers() {
-  std::set<AddressRecord::Entry> kept;
-  for (const auto& instance : instances_) {
-    if (!instance->may_resume()) continue;
-    const auto claimed = instance->address_entries();
-    kept.insert(claimed.begin(), claimed.end());
-  }
-  for (const auto& [name, address] : std::set(addresses_->entries())) {
-    if (kept.contains({name, address})) continue;
-    const auto link = netlink_->link(name);
-    if (link) {
-      const auto removed = netlink_->remove_address(link->index, address);
-      if (!removed) {
-        log::error("{}", removed.error().text);
-        continue;
-      }
-      log::notice("removed {} from {}: left by a predecessor that did not stop cleanly", address,
-                  name);
-    }
-    (void)addresses_->remove({name, address});  // tried again by the next start
-  }
-}
-
 void Director::netlink_readable() {
   const auto processed = netlink_->process();
   if (!processed) log::error("{}", processed.error().text);
 }
 
 void Director::netlink_changed() {
+  if (!begun_) return;  // begin() looks at everything
   const NetlinkChanges& changes = netlink_->changes();
   const bool reachability = next_hops_->refresh(changes);
   const bool links = changes.links_or_addresses || changes.everything;
   if (links) {
     for (const auto& instance : instances_)
       instance->refresh();
+    services_->follow_addresses();
+    tracking_->links_changed();
+    groups_->evaluate();
     if (!attaching_) attach_interfaces();
   }
   if (links || reachability) request_apply();
 }
 
+// Routers speak from within other handlers too (EventLoop::serve_urgent): what they cause outside
+// themselves waits for a turn of its own.
 void Director::master_lost(const std::optional<IpAddress>& last_master) {
-  services_->check_all_now();
-  if (last_master) next_hops_->suspect(*last_master);
+  loop_->post([this, last_master] {
+    services_->check_all_now();
+    // By ARP; a master of IPv6 is known by a link-local address, which no real server has.
+    if (last_master && last_master->is_v4()) next_hops_->suspect(*last_master);
+  });
 }
 
 void Director::heard(const IpAddress& director) {
+  const auto known = heard_directors_.find(director);
+  if (known != heard_directors_.end()) known->second = loop_->now();
+  if (known != heard_directors_.end() && !next_hops_->is_suspect(director)) return;
+  loop_->post([this, director] { heard_anew(director); });
+}
+
+void Director::heard_anew(const IpAddress& director) {
   next_hops_->alive(director);
   if (netlink_->is_local(director)) return;
   const bool known = heard_directors_.contains(director);
@@ -142,7 +145,7 @@ std::vector<MacAddress> Director::director_macs() const {
 // However many events ask for it, the tables are brought in line once, when they have all been
 // served, and no more often than the loop can bear with a thousand real servers.
 void Director::request_apply() {
-  if (apply_timer_.armed()) return;
+  if (apply_timer_.armed() || ended_) return;
   apply_timer_.arm(std::max(loop_->now(), apply_after_));
 }
 
@@ -153,7 +156,7 @@ void Director::apply() {
   save_health();
   apply_local_delivery();
   if (balancer() != nullptr) {
-    const auto done = fallback_ ? apply_fallback(desired) : dataplane_->apply(desired);
+    const auto done = apply_forwarding(desired);
     const std::string text = done ? std::string() : done.error().text;
     if (!done) {
       if (text != apply_error_) log::error("{}; trying again every second", text);
@@ -175,6 +178,7 @@ void Director::nat_applied(const Result<void>& done) {
   }
   local_delivery_error_ = text;
   if (done && fallback_ && nat_->settled()) take_xdp_away();
+  if (done && split_ && split_->waiting()) request_apply();
   publish();
 }
 
@@ -193,11 +197,12 @@ void Director::try_attach() {
     attach_timer_.arm(loop_->now() + kSettlePoll);
     return;
   }
-  attaching_ = false;
-  if (!fallback_) {
-    nat_->set_balanced(std::nullopt);
-    put_forwarding_back();
+  begin_translation();
+  if (!nat_->settled()) {  // nor are those it translates left alone
+    attach_timer_.arm(loop_->now() + kSettlePoll);
+    return;
   }
+  attaching_ = false;
   publish();
   supervision_->ready();
   log::notice("xlbd {} is running", kVersion);
@@ -235,12 +240,6 @@ void Director::attach_interfaces() {
     }
   }
   detach_others();
-}
-
-InterfaceIdentity Director::identity_of(const Link& link) const {
-  return {.mac = link.mac,
-          .address = netlink_->primary_address(link.index),
-          .address6 = netlink_->primary_address(link.index, AddressFamily::ipv6)};
 }
 
 // Left by a predecessor with another configuration, or by an interface that is gone.
@@ -289,6 +288,9 @@ void Director::give_up(const Error& error) {
 
 void Director::sweep() {
   const bool whole = balancer() == nullptr || balancer()->sweep_step(loop_->now());
+  if (whole && balancer() != nullptr && services_->limits_connections()) {
+    services_->take_loads(balancer()->counters());
+  }
   sweep_timer_.arm(loop_->now() + (whole ? Duration(kSweepInterval) : Duration(kSweepPause)));
 }
 
@@ -310,8 +312,9 @@ void Director::handle_signal(int signal) {
       log::notice("ending for a restart: the kernel goes on forwarding, the next start takes over");
       return loop_->stop();
     case SIGHUP:
-      return log_reload(reload(false));
+      return request_reload(false, [this](const Reload& done) { log_reload(done); });
     default:
+      if (ended_) return loop_->stop();
       return stopping_ ? finish_stop() : begin_stop();
   }
 }
@@ -322,6 +325,8 @@ void Director::begin_stop() {
   log::notice("stopping");
   supervision_->stopping();
   stopping_ = true;
+  tracking_->stop();
+  groups_->suspend();
   const TimePoint now = loop_->now();
   stop_deadline_ = now;
   for (const auto& instance : instances_) {
@@ -335,6 +340,7 @@ void Director::begin_stop() {
     }
     instance->shutdown();
   }
+  groups_->stop();
   services_->stop();
   scripts_deadline_ = now + kScriptsLimit;
   finish_stop_when_possible();
@@ -345,17 +351,28 @@ void Director::finish_stop_when_possible() {
   const bool taken_over =
       std::all_of(handed_over_.begin(), handed_over_.end(),
                   [](const VrrpInstance* instance) { return instance->successor_heard(); });
-  const bool scripts_done = scripts_->idle() || now >= scripts_deadline_;
+  const bool scripts_done =
+      (scripts_->idle() && notifications_->drained()) || now >= scripts_deadline_;
   if ((taken_over || now >= stop_deadline_) && scripts_done) return finish_stop();
   stop_timer_.arm(now + kStopPoll);
 }
 
 void Director::finish_stop() {
+  // From here on only the shutdown script is waited for: nothing is repaired or applied any more.
+  ended_ = true;
+  for (EventLoop::Timer* timer :
+       {&stop_timer_, &apply_timer_, &attach_timer_, &repair_timer_, &sweep_timer_}) {
+    if (timer->armed()) timer->disarm();
+  }
+  netlink_watch_.reset();
+  nft_watch_.reset();
   if (!scripts_->idle()) log::warning("notify scripts are still running; they are left to finish");
   if (dataplane_) {
     const auto released = dataplane_->release();
     if (!released) log::error("{}", released.error().text);
   }
+  static_network_->remove_all();
+  keep_router_interfaces({});
   const auto finished = nat_->finish();
   if (!finished) log::error("{}", finished.error().text);
   put_forwarding_back();
@@ -370,7 +387,7 @@ void Director::finish_stop() {
         config_.xlb.local_delivery == LocalDelivery::nat ? "nftables table ip xlb"
                                                          : "virtual addresses on lo");
   }
-  loop_->stop();
+  notifications_->end(config_.global, [this] { loop_->stop(); });
 }
 
 }  // namespace xlb

@@ -35,11 +35,17 @@ Status Director::build_status() {
           {interface.name, interface.index == 0 ? "none" : interface.mode, interface.reason});
     }
   }
-  for (const auto& instance : instances_)
+  for (const auto& instance : instances_) {
     status.vrrp.push_back(instance->status());
+    status.vrrp.back().sync_group = groups_->group_of(instance->config().name);
+    tracking_->describe(instance->config(), status.vrrp.back());
+    if (!instance->started()) status.vrrp.back().reason = "waits for its trackers' first results";
+  }
+  notifications_->describe(status);
   status.virtual_servers = services_->status(counters);
   rates_.estimate(status.virtual_servers, loop_->now());
   if (fallback_) describe_fallback(status);
+  if (translating_) describe_translation(status);
   const auto in_ms = [](Duration lag) {
     return std::chrono::duration<double, std::milli>(lag).count();
   };
@@ -127,6 +133,18 @@ std::unique_ptr<ControlReply> Director::status_reply() {
   });
 }
 
+// In pieces, so that a large one does not hold up the loop.
+std::unique_ptr<ControlReply> Director::config_reply() const {
+  return stream_reply([text = config_text_, begin = size_t{0}](std::string& out) mutable {
+    constexpr size_t kPiece = 65536;
+    const size_t newline = text->find('\n', std::min(begin + kPiece, text->size()));
+    const size_t end = newline == std::string::npos ? text->size() : newline + 1;
+    out += config_text_line(std::string_view(*text).substr(begin, end - begin));
+    begin = end;
+    return begin < text->size();
+  });
+}
+
 template <typename Item>
 std::unique_ptr<ControlReply> Director::listing_reply(Visit<Item> visit) {
   if (balancer() == nullptr) return document_reply("");
@@ -146,6 +164,7 @@ std::unique_ptr<ControlReply> Director::answer(const ControlRequest& request) {
   if (request.command == "persistence") {
     return listing_reply<PersistentClient>(&Dataplane::visit_persistence);
   }
+  if (request.command == "config") return config_reply();
   if (request.command == "reload") return reload_reply(request);
   return failure_reply({ControlFailure::kRefused, "unknown command " + quoted(request.command),
                         std::string("this xlbd is version ") + kVersion});

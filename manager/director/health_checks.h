@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ class RealServerChecks {
   enum class News : uint8_t {
     none,     // as before
     words,    // the verdict stands, what is known of it changed: its text, or that it is decided
+    weight,   // what the check says of the weight changed, the verdict did not
     verdict,  // the check's verdict changed
   };
   // Called from the loop after every attempt, with the check and what it found.
@@ -34,13 +36,23 @@ class RealServerChecks {
   RealServerChecks(const RealServerChecks&) = delete;
   RealServerChecks& operator=(const RealServerChecks&) = delete;
 
+  // Takes these checks on: those that are there already go on, the others begin at `start`.
+  void reconfigure(const std::vector<CheckConfig>& checks, TimePoint start);
   void check_now();
+  // The file of FILE_CHECKs says this number.
+  void file_says(const std::string& path, int64_t number);
+  // While suspended nothing is tried and every verdict stays; afterwards all is tried at once.
+  void suspend(bool suspended);
+  // For good: what runs is cancelled.
+  void stop();
   // Verdicts by `prefix` and the check's kind and target: what a predecessor left, and what we
   // leave.
   void restore(const std::string& prefix, const HealthRecord::Verdicts& known);
   void collect(const std::string& prefix, HealthRecord::Verdicts& verdicts) const;
   // True while every check is up.
   [[nodiscard]] bool healthy() const;
+  // What the checks make of the configured weight; nullopt: none says anything of it.
+  [[nodiscard]] std::optional<int> weight(int configured) const;
   // Not healthy, only because checks in alpha mode have yet to pass: none has failed.
   [[nodiscard]] bool undecided() const;
   // The last result of the first failed check, else of the last check; empty without checks.
@@ -58,6 +70,7 @@ class RealServerChecks {
     std::unique_ptr<Probe> probe;
   };
 
+  [[nodiscard]] std::unique_ptr<Running> begin(const CheckConfig& config, TimePoint start);
   void schedule(Running& check);
   void due(Running& check);
   void start(Running& check);
@@ -67,6 +80,7 @@ class RealServerChecks {
   ProbeContext& probes_;
   Pacer& pacer_;
   OnResult on_result_;
+  bool suspended_ = false;
   std::vector<std::unique_ptr<Running>> checks_;
 };
 

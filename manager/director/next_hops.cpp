@@ -227,6 +227,7 @@ bool NextHops::refresh(const NetlinkChanges& changes) {
   bool changed = false;
   if (all || changes.routes) {
     for (auto& [target, entry] : entries_) {
+      loop_.serve_urgent();
       if (!all && !entry.route_known) continue;
       entry.route_known = false;
       changed |= update(target, entry);

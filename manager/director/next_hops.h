@@ -72,6 +72,8 @@ class NextHops {
   // Forgets what is not wanted any more since forget_all().
   void forget_unwanted();
   [[nodiscard]] Answer find(const IpAddress& address, Reach reach = Reach::link) const;
+  // Whether the address is one of this host's, wanted or not.
+  [[nodiscard]] bool is_local(const IpAddress& address) const { return netlink_.is_local(address); }
   // Since the last call.
   [[nodiscard]] Changed take_changed() { return std::exchange(changed_answers_, {}); }
 
@@ -83,6 +85,9 @@ class NextHops {
   // The director at `address` stopped advertising: asks for it by ARP, three times 100 ms apart;
   // unanswered, it is lost.
   void suspect(const IpAddress& address);
+  [[nodiscard]] bool is_suspect(const IpAddress& address) const {
+    return suspects_.contains(address);
+  }
   // It was heard again.
   void alive(const IpAddress& address);
 

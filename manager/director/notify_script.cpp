@@ -8,10 +8,6 @@ namespace xlb {
 
 void run_notify_script(ScriptRunner& scripts, const GlobalSettings& global,
                        const std::string& queue, ScriptCommand command) {
-  if (command.user.empty()) {
-    command.user = global.script_user;
-    command.group = global.script_group;
-  }
   const std::string program = command.argv.front();
   scripts.run(queue, std::move(command), global.script_timeout,
               [queue, program](const ScriptRunner::Outcome& outcome) {

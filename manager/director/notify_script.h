@@ -8,8 +8,7 @@
 
 namespace xlb {
 
-// After the scripts given before under the same queue name, which the log calls it by. A command
-// without a user runs as the global script_user.
+// After the scripts given before under the same queue name, which the log calls it by.
 void run_notify_script(ScriptRunner& scripts, const GlobalSettings& global,
                        const std::string& queue, ScriptCommand command);
 

@@ -7,14 +7,20 @@
 
 namespace xlb {
 
-QuorumWatch::QuorumWatch(const VirtualServerConfig& config, NextHops& next_hops, RunScript run)
-    : quorum_(config), next_hops_(next_hops), run_(std::move(run)) {
+QuorumWatch::QuorumWatch(const VirtualServerConfig& config, NextHops& next_hops, RunScript run,
+                         Tell tell)
+    : quorum_(config), next_hops_(next_hops), run_(std::move(run)), tell_(std::move(tell)) {
   want_sorry_server();
 }
 
 void QuorumWatch::want_sorry_server() {
   const auto& sorry = quorum_.config().sorry_server;
-  if (sorry) next_hops_.want(sorry->address, reach_of(quorum_.config().sorry_tunnel));
+  if (sorry) next_hops_.want(sorry->address, reach_of_sorry_server());
+}
+
+Reach QuorumWatch::reach_of_sorry_server() const {
+  const VirtualServerConfig& config = quorum_.config();
+  return needs_translation(config) ? Reach::route : reach_of(config.sorry_tunnel);
 }
 
 void QuorumWatch::reconfigure(const VirtualServerConfig& config) {
@@ -32,9 +38,13 @@ void QuorumWatch::stop() {
 
 void QuorumWatch::update(std::span<const RealServerFacts> facts) {
   std::vector<Life> lives;
-  for (const RealServerFacts& one : facts)
-    lives.push_back(life_of(one));
-  unannounced_ = quorum_.update(lives);
+  std::vector<int> weights;
+  const auto& real_servers = quorum_.config().real_servers;
+  for (size_t i = 0; i < facts.size(); ++i) {
+    lives.push_back(life_of(facts[i]));
+    weights.push_back(weight_in_force(real_servers[i], facts[i]));
+  }
+  unannounced_ = quorum_.update(lives, weights);
   sorry_.in_use = quorum_.sorry();
   look_at_sorry_server();
 }
@@ -48,19 +58,20 @@ void QuorumWatch::look_at_sorry_server() {
   sorry_.facts = {};
   if (!config.sorry_server) return;
   const NextHops::Answer answer =
-      next_hops_.find(config.sorry_server->address, reach_of(config.sorry_tunnel));
+      next_hops_.find(config.sorry_server->address, reach_of_sorry_server());
   sorry_.facts.local = answer.local;
   sorry_.facts.lost = answer.lost;
   sorry_.facts.next_hop = answer.hop;
   sorry_.facts.next_hop_text = answer.text;
   sorry_.facts.resolving = answer.resolving;
+  sorry_.facts.routed = needs_translation(config) && !answer.source.is_unspecified();
   sorry_.facts.source = answer.source;
   sorry_.facts.mtu_bytes = answer.mtu_bytes;
   const bool dead = life_of(sorry_.facts) == Life::dead;
   const std::string trouble =
       !sorry_.in_use || !dead ? "" : (answer.lost.empty() ? answer.text : answer.lost);
   if (!trouble.empty() && trouble != sorry_trouble_) {
-    log::warning("{}: the sorry server {} gets nothing: {}", config.key, *config.sorry_server,
+    log::warning("{}: the sorry server {} gets nothing: {}", name_of(config), *config.sorry_server,
                  trouble);
   }
   sorry_trouble_ = trouble;
@@ -69,7 +80,8 @@ void QuorumWatch::look_at_sorry_server() {
 void QuorumWatch::carry_out(const std::vector<QuorumEvent>& events) const {
   for (const QuorumEvent& event : events) {
     log_change(event);
-    if (event.script) run_(quorum_.config().key.to_string(), *event.script);
+    if (tell_) tell_(quorum_.config().key, event);
+    if (event.script) run_(name_of(quorum_.config()), *event.script);
   }
 }
 
@@ -81,7 +93,7 @@ void QuorumWatch::log_change(const QuorumEvent& event) const {
       config.sorry_server && sorry_.in_use
           ? fmt::format("; new connections go to the sorry server {}", *config.sorry_server)
           : "";
-  log::notice("{}: quorum {}: weight {}, quorum {}, hysteresis {}{}", config.key,
+  log::notice("{}: quorum {}: weight {}, quorum {}, hysteresis {}{}", name_of(config),
               event.kind == QuorumEvent::Kind::gained ? "gained" : "lost", event.weight,
               config.quorum, config.hysteresis, sorry);
 }
@@ -96,7 +108,9 @@ void QuorumWatch::describe(Status::VirtualServer& status, const ServiceCounters*
   const VirtualServerConfig& config = quorum_.config();
   status.quorum = {config.quorum, config.hysteresis, quorum_.weight(), quorum_.met()};
   if (!config.sorry_server) return;
-  const RealServerConfig as_real_server = sorry_config(config);
+  RealServerConfig as_real_server = sorry_config(config);
+  as_real_server.endpoint =
+      endpoint_for(status.key, as_real_server.endpoint, as_real_server.translated);
   const RealServerVerdict verdict = judge(as_real_server, sorry_.facts, Duty::say_sorry);
   if (sorry_.in_use && verdict.forwardable == Forwardable::yes) status.state = "sorry";
   if (sorry_is_real_server(config)) return;  // it has its row, and its traffic is counted

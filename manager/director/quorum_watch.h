@@ -23,7 +23,10 @@ class QuorumWatch {
   // Runs a script after those given before under the same queue name.
   using RunScript = std::function<void(const std::string& queue, const ScriptCommand&)>;
 
-  QuorumWatch(const VirtualServerConfig& config, NextHops& next_hops, RunScript run);
+  // Hears of every event, also of those without a script.
+  using Tell = std::function<void(const ServiceKey& service, const QuorumEvent& event)>;
+
+  QuorumWatch(const VirtualServerConfig& config, NextHops& next_hops, RunScript run, Tell tell);
 
   // The same virtual server under a changed configuration.
   void reconfigure(const VirtualServerConfig& config);
@@ -44,6 +47,7 @@ class QuorumWatch {
 
  private:
   void want_sorry_server();
+  [[nodiscard]] Reach reach_of_sorry_server() const;
   void look_at_sorry_server();
   void carry_out(const std::vector<QuorumEvent>& events) const;
   void log_change(const QuorumEvent& event) const;
@@ -51,6 +55,7 @@ class QuorumWatch {
   Quorum quorum_;
   NextHops& next_hops_;
   RunScript run_;
+  Tell tell_;
   SorryServer sorry_;
   std::vector<QuorumEvent> unannounced_;
   std::string sorry_trouble_;  // as logged; empty: it can be reached

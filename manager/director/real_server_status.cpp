@@ -23,12 +23,17 @@ const ServiceCounters* counters_of(const DataplaneCounters& counters, const Serv
   return found == all.end() ? nullptr : &*found;
 }
 
+void say_translated(Status::RealServer& real_server) {
+  if (real_server.forward != "Local") real_server.forward = "Masq";
+}
+
 Status::RealServer status_of(const RealServerConfig& config, const RealServerFacts& facts,
                              const RealServerVerdict& verdict, const RealServerCounters* counters) {
   Status::RealServer result;
   result.endpoint = config.endpoint;
   result.forward = facts.local ? "Local" : config.tunnel ? "Tunnel" : "Route";
   result.weight = verdict.weight;
+  result.configured_weight = config.weight;
   result.state = name_of(verdict.availability);
   result.reason = verdict.reason;
   if (facts.next_hop) result.mac = facts.next_hop->destination.to_string();

@@ -16,6 +16,9 @@ const RealServerCounters* counters_of(const ServiceCounters* service, const Endp
 const ServiceCounters* counters_of(const DataplaneCounters& counters, const ServiceKey& service,
                                    size_t position);
 
+// It is reached by translation, if it is not on this host.
+void say_translated(Status::RealServer& real_server);
+
 // All but its checks.
 Status::RealServer status_of(const RealServerConfig& config, const RealServerFacts& facts,
                              const RealServerVerdict& verdict, const RealServerCounters* counters);

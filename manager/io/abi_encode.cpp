@@ -7,6 +7,8 @@
 #include <bit>
 #include <cstring>
 
+#include "core/config_address.h"
+
 namespace xlb {
 namespace {
 
@@ -175,6 +177,12 @@ xlb_interface encode_interface(unsigned ifindex, const InterfaceIdentity& identi
   std::copy(identity.mac.bytes.begin(), identity.mac.bytes.end(), value.mac);
   if (identity.address) value.address = identity.address->v4_network_order();
   if (identity.address6) encode_address(*identity.address6, value.address6);
+  for (const MacAddress& mac : identity.virtual_macs) {
+    const unsigned version = mac.bytes[4] == 2 ? 1 : 0;
+    const auto family = version == 0 ? AddressFamily::ipv4 : AddressFamily::ipv6;
+    if (mac != virtual_router_mac(family, mac.bytes[5])) continue;  // one of its own choice
+    value.virtual_routers[version][mac.bytes[5] / 32] |= 1U << (mac.bytes[5] % 32);
+  }
   return value;
 }
 

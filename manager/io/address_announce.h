@@ -1,5 +1,6 @@
-// Tells a link that addresses have moved here: gratuitous ARP as keepalived sends it, so that
-// neighbours and switches follow a new master at once. It must not know why. Needs CAP_NET_RAW.
+// Tells a link that addresses have moved here: gratuitous ARP as keepalived sends it, or an
+// unsolicited neighbour advertisement, so that neighbours and switches follow a new master at once.
+// It must not know why. Needs CAP_NET_RAW.
 #pragma once
 
 #include "base/result.h"
@@ -13,12 +14,7 @@ class Announcer {
   static Result<Announcer> open();
 
   // One frame out of the interface. Never blocks.
-  Result<void> send_gratuitous_arp(int ifindex, const MacAddress& mac, const IpAddress& address);
-
-  // One block: kRepeats frames in a row, for a frame may be lost (vrrp_garp_master_repeat's
-  // default). Stops at the first error.
   Result<void> announce(int ifindex, const MacAddress& mac, const IpAddress& address);
-  static constexpr int kRepeats = 5;
 
  private:
   explicit Announcer(UniqueFd fd) : fd_(std::move(fd)) {}

@@ -29,19 +29,33 @@ struct Tuple {
   Endpoint destination;
 };
 
+std::optional<IpAddress> address_of(Bytes four, Bytes six) {
+  if (const auto address = value_of<uint32_t>(four)) return IpAddress::from_v4(*address);
+  if (const auto address = value_of<std::array<uint8_t, 16>>(six)) {
+    return IpAddress::from_v6(*address);
+  }
+  return std::nullopt;
+}
+
+void add_address(Request& request, uint16_t four, uint16_t six, const IpAddress& address) {
+  if (address.is_v4()) {
+    request.add<uint32_t>(four, address.v4_network_order());
+  } else {
+    request.add(six, address.bytes());
+  }
+}
+
 std::optional<Tuple> tuple_of(Bytes bytes) {
   const auto parts = attributes<CTA_TUPLE_MAX + 1>(bytes);
   const auto addresses = attributes<CTA_IP_MAX + 1>(parts[CTA_TUPLE_IP]);
   const auto numbers = attributes<CTA_PROTO_MAX + 1>(parts[CTA_TUPLE_PROTO]);
-  const auto from = value_of<uint32_t>(addresses[CTA_IP_V4_SRC]);
-  const auto to = value_of<uint32_t>(addresses[CTA_IP_V4_DST]);
+  const auto from = address_of(addresses[CTA_IP_V4_SRC], addresses[CTA_IP_V6_SRC]);
+  const auto to = address_of(addresses[CTA_IP_V4_DST], addresses[CTA_IP_V6_DST]);
   const auto protocol = value_of<uint8_t>(numbers[CTA_PROTO_NUM]);
   const auto from_port = value_of<uint16_t>(numbers[CTA_PROTO_SRC_PORT]);
   const auto to_port = value_of<uint16_t>(numbers[CTA_PROTO_DST_PORT]);
   if (!from || !to || !protocol || !from_port || !to_port) return std::nullopt;
-  return Tuple{*protocol,
-               {IpAddress::from_v4(*from), ntohs(*from_port)},
-               {IpAddress::from_v4(*to), ntohs(*to_port)}};
+  return Tuple{*protocol, {*from, ntohs(*from_port)}, {*to, ntohs(*to_port)}};
 }
 
 TrackedState state_of(uint8_t protocol, Bytes protocol_part) {
@@ -114,7 +128,7 @@ Result<void> Conntrack::begin(Scope scope) {
   auto socket = netfilter::open_socket();
   if (!socket) return socket.error();
   reading_ = std::move(*socket);
-  Request request(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, NLM_F_DUMP, ++sequence_);
+  Request request(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, NLM_F_DUMP, ++sequence_, std::nullopt);
   if (scope == Scope::translated) {  // kernels before 6.1 send everything all the same
     request.add<uint32_t>(CTA_STATUS, htonl(IPS_DST_NAT));
     request.add<uint32_t>(CTA_STATUS_MASK, htonl(IPS_DST_NAT));
@@ -133,12 +147,12 @@ Result<bool> Conntrack::step(const std::function<void(const TrackedConnection&)>
 }
 
 void Conntrack::forget(const TrackedConnection& connection) {
-  if (!connection.client.address.is_v4() || !connection.destination.address.is_v4()) return;
-  Request request(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE, 0, ++sequence_);
+  Request request(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE, 0, ++sequence_,
+                  connection.client.address.family());
   const size_t tuple = request.open(CTA_TUPLE_ORIG);
   const size_t addresses = request.open(CTA_TUPLE_IP);
-  request.add<uint32_t>(CTA_IP_V4_SRC, connection.client.address.v4_network_order());
-  request.add<uint32_t>(CTA_IP_V4_DST, connection.destination.address.v4_network_order());
+  add_address(request, CTA_IP_V4_SRC, CTA_IP_V6_SRC, connection.client.address);
+  add_address(request, CTA_IP_V4_DST, CTA_IP_V6_DST, connection.destination.address);
   request.close(addresses);
   const size_t numbers = request.open(CTA_TUPLE_PROTO);
   request.add<uint8_t>(CTA_PROTO_NUM, static_cast<uint8_t>(connection.protocol));

@@ -16,7 +16,7 @@ namespace xlb {
 enum class TrackedState : uint8_t { syn_recv, established, fin_wait, close, udp };
 std::string_view name_of(TrackedState state);  // IPVS's words: "SYN_RECV", ... "UDP"
 
-// One IPv4 TCP or UDP connection.
+// One TCP or UDP connection.
 struct TrackedConnection {
   Protocol protocol = Protocol::tcp;
   Endpoint client;

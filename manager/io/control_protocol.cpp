@@ -78,6 +78,10 @@ std::string to_line(const ReloadAnswer& answer) {
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::string config_text_line(std::string_view text) {
+  return dump(Json{{"text", text}}) + "\n";
+}
+
 // Written by hand: there may be millions, and no member needs escaping.
 void append_line(std::string& out, const Connection& connection) {
   fmt::format_to(std::back_inserter(out),

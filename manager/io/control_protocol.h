@@ -16,7 +16,7 @@
 namespace xlb {
 
 struct ControlRequest {
-  std::string command;  // "status", "connections", "persistence", "reload"
+  std::string command;  // "status", "connections", "persistence", "config", "reload"
   std::map<std::string, std::string> arguments;
 };
 
@@ -48,6 +48,10 @@ struct ReloadAnswer {
   std::vector<std::string> errors;  // of the file: then nothing was changed
 };
 std::string to_line(const ReloadAnswer& answer);
+
+// A piece of the "config" answer, a line: {"text": "..."}; together they are core/config_record.h's
+// text.
+std::string config_text_line(std::string_view text);
 
 // One item of the "connections" or "persistence" answer, as a line at the end of `out`.
 void append_line(std::string& out, const Connection& connection);

@@ -26,16 +26,20 @@ namespace {
 constexpr uint64_t kTimerId = 1;
 constexpr uint64_t kPostId = 2;
 constexpr uint64_t kSignalId = 3;
-constexpr uint64_t kFirstFreeId = 4;
+constexpr uint64_t kUrgentId = 4;
+constexpr uint64_t kFirstFreeId = 5;
 
 // Few: the timers that are due wait for all of their handlers.
 constexpr size_t kEventsPerTurn = 16;
+// Of those that are not urgent: when more is due than can be done, descriptors have their turn.
+constexpr size_t kTimersPerTurn = 32;
 
 constexpr auto kLagStep = std::chrono::microseconds(100);
 constexpr size_t kLagSteps = 1000;
 
 struct WatchEntry {
   int fd = -1;
+  int epoll = -1;  // that watches it
   std::function<void(uint32_t)> handler;
 };
 
@@ -59,6 +63,7 @@ timespec to_timespec(TimePoint when) {
 
 struct EventLoop::Impl {
   UniqueFd epoll;
+  UniqueFd urgent_epoll;  // of the urgent watches; itself in `epoll`
   UniqueFd timer_fd;
   UniqueFd post_fd;
   UniqueFd signal_fd;
@@ -79,6 +84,7 @@ struct EventLoop::Impl {
 
   TimePoint handler_time;
   bool in_handler = false;
+  bool serving_urgent = false;
   bool stopping = false;
   Duration max_lag{};
   std::array<uint64_t, kLagSteps> lags{};  // timers by lateness; the last one has all that is more
@@ -86,6 +92,10 @@ struct EventLoop::Impl {
   TimerQueue& queue(Urgency urgency) { return urgency == Urgency::urgent ? urgent : normal; }
 
   Result<void> add(int fd, uint32_t events, uint64_t id) const {
+    return add_to(epoll, fd, events, id);
+  }
+
+  static Result<void> add_to(const UniqueFd& epoll, int fd, uint32_t events, uint64_t id) {
     epoll_event event{};
     event.events = events;
     event.data.u64 = id;
@@ -97,10 +107,11 @@ struct EventLoop::Impl {
 
   template <typename Handler, typename... Args>
   void call(const Handler& handler, Args... args) {
-    handler_time = TimePoint::clock::now();
-    in_handler = true;
+    const TimePoint outer_time = std::exchange(handler_time, TimePoint::clock::now());
+    const bool in_outer = std::exchange(in_handler, true);
     handler(args...);
-    in_handler = false;
+    in_handler = in_outer;
+    handler_time = outer_time;
   }
 
   void disarm(uint64_t id, TimerEntry& entry) {
@@ -120,12 +131,14 @@ struct EventLoop::Impl {
     TimerQueue& waiting = queue(urgency);
     const TimePoint pass = TimePoint::clock::now();
     if (waiting.empty() || waiting.begin()->first > pass) return;
+    const size_t most = urgency == Urgency::normal ? kTimersPerTurn : waiting.size();
     std::vector<std::pair<TimePoint, uint64_t>> due;
     for (auto it = waiting.begin(); it != waiting.end() && it->first <= pass; ++it) {
+      if (due.size() == most) break;
       due.push_back(*it);
     }
     for (const auto& [when, id] : due) {
-      if (urgency == Urgency::normal) serve_timers(Urgency::urgent);
+      if (urgency == Urgency::normal) serve_urgent();
       if (stopping) return;
       const auto found = timers.find(id);
       if (found == timers.end() || found->second->when != when) continue;  // destroyed or re-armed
@@ -133,6 +146,26 @@ struct EventLoop::Impl {
       disarm(id, *entry);
       note_lag(TimePoint::clock::now() - when);
       call(entry->handler);
+    }
+  }
+
+  // What urgent timers wait for may have arrived already: it is read before they are told that it
+  // has not.
+  void serve_urgent() {
+    if (serving_urgent || urgent.empty() || urgent.begin()->first > TimePoint::clock::now()) return;
+    serving_urgent = true;
+    read_urgent();
+    if (!stopping) serve_timers(Urgency::urgent);
+    serving_urgent = false;
+  }
+
+  void read_urgent() {
+    std::array<epoll_event, kEventsPerTurn> events{};
+    const int count =
+        ::epoll_wait(urgent_epoll.get(), events.data(), static_cast<int>(events.size()), 0);
+    for (int i = 0; i < count && !stopping; ++i) {
+      const epoll_event& event = events[static_cast<size_t>(i)];
+      dispatch(event.data.u64, event.events);
     }
   }
 
@@ -168,7 +201,7 @@ struct EventLoop::Impl {
       work.swap(posted);
     }
     for (auto next = work.begin(); next != work.end(); ++next) {
-      serve_timers(Urgency::urgent);
+      serve_urgent();
       if (!stopping) {
         call(*next);
         continue;
@@ -199,6 +232,10 @@ struct EventLoop::Impl {
       run_posted();
     } else if (id == kSignalId) {
       read_signals();
+    } else if (id == kUrgentId) {
+      const bool outer = std::exchange(serving_urgent, true);
+      read_urgent();
+      serving_urgent = outer;
     } else if (const auto found = watches.find(id); found != watches.end()) {
       const std::shared_ptr<WatchEntry> entry = found->second;
       call(entry->handler, events);
@@ -211,12 +248,12 @@ struct EventLoop::Impl {
     const int count = ::epoll_wait(epoll.get(), events.data(), static_cast<int>(events.size()), -1);
     if (count < 0 && errno != EINTR) return fail_errno(errno, "cannot wait for events");
     for (int i = 0; i < count; ++i) {
-      serve_timers(Urgency::urgent);
+      serve_urgent();
       if (stopping) return {};
       const epoll_event& event = events[static_cast<size_t>(i)];
       dispatch(event.data.u64, event.events);
     }
-    if (!stopping) serve_timers(Urgency::urgent);
+    if (!stopping) serve_urgent();
     if (!stopping) serve_timers(Urgency::normal);
     return {};
   }
@@ -225,12 +262,13 @@ struct EventLoop::Impl {
     const auto found = watches.find(id);
     if (found == watches.end()) return;
     const int fd = found->second->fd;
+    const int watched_by = found->second->epoll;
     watches.erase(found);
     const auto current = watch_of_fd.find(fd);
     if (current == watch_of_fd.end() || current->second != id) return;
     watch_of_fd.erase(current);
     // Fails only when the owner closed the descriptor already, which unwatches it too.
-    (void)::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, fd, nullptr);
+    (void)::epoll_ctl(watched_by, EPOLL_CTL_DEL, fd, nullptr);
   }
 };
 
@@ -241,21 +279,28 @@ Result<std::unique_ptr<EventLoop>> EventLoop::create() {
   std::unique_ptr<EventLoop> loop(new EventLoop());
   Impl& impl = *loop->impl_;
   impl.epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
-  if (!impl.epoll.valid()) return fail_errno(errno, "cannot create the event loop");
+  impl.urgent_epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
+  if (!impl.epoll.valid() || !impl.urgent_epoll.valid())
+    return fail_errno(errno, "cannot create the event loop");
   impl.timer_fd.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!impl.timer_fd.valid()) return fail_errno(errno, "cannot create the event loop's timer");
   impl.post_fd.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!impl.post_fd.valid()) return fail_errno(errno, "cannot create the event loop's eventfd");
   if (auto added = impl.add(impl.timer_fd.get(), EPOLLIN, kTimerId); !added) return added.error();
   if (auto added = impl.add(impl.post_fd.get(), EPOLLIN, kPostId); !added) return added.error();
+  if (auto added = impl.add(impl.urgent_epoll.get(), EPOLLIN, kUrgentId); !added) {
+    return added.error();
+  }
   return loop;
 }
 
 Result<EventLoop::Watch> EventLoop::watch(int fd, uint32_t epoll_events,
-                                          std::function<void(uint32_t)> handler) {
+                                          std::function<void(uint32_t)> handler, Urgency urgency) {
   const uint64_t id = impl_->next_id++;
-  if (auto added = impl_->add(fd, epoll_events, id); !added) return added.error();
-  impl_->watches.emplace(id, std::make_shared<WatchEntry>(WatchEntry{fd, std::move(handler)}));
+  const UniqueFd& epoll = urgency == Urgency::urgent ? impl_->urgent_epoll : impl_->epoll;
+  if (auto added = Impl::add_to(epoll, fd, epoll_events, id); !added) return added.error();
+  impl_->watches.emplace(
+      id, std::make_shared<WatchEntry>(WatchEntry{fd, epoll.get(), std::move(handler)}));
   impl_->watch_of_fd[fd] = id;
   Watch result;
   result.loop_ = this;
@@ -298,6 +343,14 @@ void EventLoop::post(std::function<void()> work) {
 
 TimePoint EventLoop::now() const {
   return impl_->in_handler ? impl_->handler_time : TimePoint::clock::now();
+}
+
+void EventLoop::serve_urgent() {
+  impl_->serve_urgent();
+}
+
+bool EventLoop::serving_urgent() const {
+  return impl_->serving_urgent;
 }
 
 Result<void> EventLoop::run() {
@@ -356,7 +409,7 @@ void EventLoop::Watch::set_events(uint32_t epoll_events) {
   epoll_event event{};
   event.events = epoll_events;
   event.data.u64 = id_;
-  (void)::epoll_ctl(loop_->impl_->epoll.get(), EPOLL_CTL_MOD, found->second->fd, &event);
+  (void)::epoll_ctl(found->second->epoll, EPOLL_CTL_MOD, found->second->fd, &event);
 }
 
 void EventLoop::Watch::reset() {

@@ -1,8 +1,9 @@
 // The one event loop: epoll, one timerfd for all deadlines, a signalfd. It owns no state but whom
 // to call. Urgent timers (VRRP) are served first in each turn and again before each further
-// handler, so one handler is the most they wait for; then descriptors and signals, then other
-// timers. How late it serves deadlines is measured. Single-threaded: only post() may be called from
-// another thread.
+// handler, and a handler with much to do serves them itself; before them, urgent descriptors, so
+// that nobody is timed out whose word has arrived. Then descriptors and signals, then other timers.
+// How late it serves deadlines is measured. Single-threaded: only post() may be called from another
+// thread.
 #pragma once
 
 #include <sys/epoll.h>
@@ -63,7 +64,8 @@ class EventLoop {
   EventLoop& operator=(const EventLoop&) = delete;
 
   [[nodiscard]] Result<Watch> watch(int fd, uint32_t epoll_events,
-                                    std::function<void(uint32_t epoll_events)> handler);
+                                    std::function<void(uint32_t epoll_events)> handler,
+                                    Urgency urgency = Urgency::normal);
   [[nodiscard]] Timer timer(Urgency urgency, std::function<void()> handler);
   // Blocks these signals for the process and delivers them here. Call once.
   Result<void> on_signals(const std::vector<int>& signals, std::function<void(int signal)> handler);
@@ -72,6 +74,12 @@ class EventLoop {
 
   // The monotonic time: read at the start of each handler, so equal within one.
   [[nodiscard]] TimePoint now() const;
+  // For handlers with more to do than a millisecond: serves what is urgent and due, now. Never
+  // while somebody's state is half written that urgent handlers use.
+  void serve_urgent();
+  // Whether an urgent handler runs, perhaps in the middle of another one: what it causes elsewhere
+  // is to be posted.
+  [[nodiscard]] bool serving_urgent() const;
   // Runs until stop(). A handler may create and destroy watches and timers, its own included.
   Result<void> run();
   // Ends run() after the current handler; before run(), makes it return at once.

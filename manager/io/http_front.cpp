@@ -10,6 +10,8 @@
 #include <array>
 #include <cerrno>
 
+#include "io/socket_address.h"
+
 namespace xlb {
 namespace {
 
@@ -20,32 +22,6 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::string_view kHeadTooLarge =
     "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: "
     "0\r\n\r\n";
-
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-
-  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
-};
-
-SocketAddress socket_address(const Endpoint& endpoint) {
-  SocketAddress result;
-  if (endpoint.address.is_v4()) {
-    auto* address = reinterpret_cast<sockaddr_in*>(&result.storage);
-    address->sin_family = AF_INET;
-    address->sin_port = htons(endpoint.port);
-    address->sin_addr.s_addr = endpoint.address.v4_network_order();
-    result.size = sizeof(sockaddr_in);
-  } else {
-    auto* address = reinterpret_cast<sockaddr_in6*>(&result.storage);
-    address->sin6_family = AF_INET6;
-    address->sin6_port = htons(endpoint.port);
-    std::copy(endpoint.address.bytes().begin(), endpoint.address.bytes().end(),
-              address->sin6_addr.s6_addr);
-    result.size = sizeof(sockaddr_in6);
-  }
-  return result;
-}
 
 // Where the head ends, its empty line included; npos: not yet. Bare LF counts, as RFC 9112 2.2
 // allows.
@@ -76,11 +52,11 @@ Result<std::unique_ptr<HttpFront>> HttpFront::listen(const Endpoint& endpoint, A
   if (::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) {
     return fail_errno(errno, "cannot set SO_REUSEADDR for {}", endpoint);
   }
-  if (::bind(socket, address.get(), address.size) < 0) {
+  if (::bind(socket, address.get(), address.length) < 0) {
     return fail_errno(errno, "cannot listen on {}", endpoint);
   }
   if (::listen(socket, kBacklog) < 0) return fail_errno(errno, "cannot listen on {}", endpoint);
-  if (::getsockname(socket, address.get(), &address.size) < 0) {
+  if (::getsockname(socket, address.get(), &address.length) < 0) {
     return fail_errno(errno, "cannot read the port bound for {}", endpoint);
   }
   front->port_ = ntohs(endpoint.address.is_v4()

@@ -5,6 +5,7 @@
 #include <xlb/abi.h>
 
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -17,8 +18,9 @@ namespace xlb {
 // sends; without one of a family, none of that family are sent.
 struct InterfaceIdentity {
   MacAddress mac;
-  std::optional<IpAddress> address;   // IPv4
-  std::optional<IpAddress> address6;  // IPv6
+  std::optional<IpAddress> address;     // IPv4
+  std::optional<IpAddress> address6;    // IPv6
+  std::set<MacAddress> virtual_macs{};  // of virtual routers, RFC 9568 7.3: frames to them are ours
 
   bool operator==(const InterfaceIdentity&) const = default;
 };

@@ -37,6 +37,15 @@ Result<void> NatDataplane::apply(const ForwardingTable& desired) {
   return {};
 }
 
+void NatDataplane::end() {
+  table_.set_balanced(std::nullopt);
+  desired_ = {};
+  layout_ = std::make_shared<const NatLayout>();
+  current_.reset();
+  last_ = {};
+  reading_ = nullptr;
+}
+
 void NatDataplane::begin_pass(TimePoint now) {
   current_.emplace();
   current_->at = now;
@@ -57,19 +66,27 @@ void NatDataplane::meet(const TrackedConnection& connection) {
   const ServiceKey key{connection.destination.address, connection.destination.port,
                        connection.protocol};
   const NatLayout::Service* const service = layout_->service(key);
-  if (service == nullptr) return;
-  const auto position = layout_->answering(key, connection.answering);
+  auto position =
+      service == nullptr ? std::nullopt : layout_->answering(service->key, connection.answering);
+  if (!position && connection.translated) {
+    position = layout_->answering_marked(connection.answering);
+  }
   if (!position || !layout_->servers()[*position].usable) {
-    const bool stale =
-        connection.translated || (connection.protocol == Protocol::udp && service->served);
-    if (stale) conntrack_->forget(connection);
+    if (service != nullptr || position) forget_stale(connection, service);
     return;
   }
   Count& count = current_->counts[*position];
   ++(connection.state == TrackedState::established ? count.active : count.inactive);
-  current_->connections.push_back({connection.client.address.v4_network_order(),
-                                   connection.client.port, connection.state, *position,
+  current_->connections.push_back({connection.client.address, connection.client.port,
+                                   connection.destination, connection.state, *position,
                                    static_cast<uint32_t>(connection.expires_in.count())});
+}
+
+void NatDataplane::forget_stale(const TrackedConnection& connection,
+                                const NatLayout::Service* service) {
+  const bool stale = connection.translated || (connection.protocol == Protocol::udp &&
+                                               service != nullptr && service->served);
+  if (stale) conntrack_->forget(connection);
 }
 
 bool NatDataplane::end_pass() {
@@ -178,11 +195,11 @@ uint64_t NatDataplane::visit_connections(uint64_t cursor, size_t limit, TimePoin
   for (; cursor < end; ++cursor) {
     const Remembered& item = connections[cursor];
     const NatLayout::Server& server = last_.layout->servers()[item.server];
-    visit({.protocol = server.service.protocol,
+    visit({.protocol = item.state == TrackedState::udp ? Protocol::udp : Protocol::tcp,
            .state = name_of(item.state),
            .expires_in = remaining(std::chrono::seconds(item.expires_in_s), now - last_.at),
-           .client = {IpAddress::from_v4(item.client), item.port},
-           .virtual_server = {server.service.address, server.service.port},
+           .client = {item.client, item.port},
+           .virtual_server = item.addressed,
            .real_server = server.endpoint});
   }
   return cursor < connections.size() ? cursor : 0;

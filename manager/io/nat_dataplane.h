@@ -1,6 +1,6 @@
-// The data plane without XDP: connections are balanced by the nftables table `ip xlb` and carried
-// on by connection tracking. It puts the table's thread and connection tracking together; the rules
-// are core/nat_rules.h's.
+// The data plane of the nat table: connections are balanced by the nftables tables `ip xlb` and
+// `ip6 xlb` and carried on by connection tracking. It puts the tables' thread and connection
+// tracking together; the rules are core/nat_rules.h's.
 //
 // apply() returns at once, the table follows on its thread, and what the table counted is read back
 // there once a second. Each sweep is a pass over connection tracking: it counts connections, and
@@ -34,6 +34,8 @@ class NatDataplane : public Dataplane {
                              const std::function<void(const Connection&)>& visit) override;
   uint64_t visit_persistence(uint64_t cursor, size_t limit, TimePoint now,
                              const std::function<void(const PersistentClient&)>& visit) override;
+  // It balances nothing more: the tables keep local delivery alone.
+  void end();
   // Why connections or counters cannot be read; empty: they can.
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
@@ -44,8 +46,9 @@ class NatDataplane : public Dataplane {
   };
   // Compact: there may be a million.
   struct Remembered {
-    uint32_t client;  // network order
+    IpAddress client;
     uint16_t port;
+    Endpoint addressed;  // as the client did
     TrackedState state;
     uint32_t server;  // position in the layout
     uint32_t expires_in_s;
@@ -61,6 +64,7 @@ class NatDataplane : public Dataplane {
   void begin_pass(TimePoint now);
   bool end_pass();
   void meet(const TrackedConnection& connection);
+  void forget_stale(const TrackedConnection& connection, const NatLayout::Service* service);
   void read_table(TimePoint now);
   void took_reading(const NatWorker::Reading& reading, TimePoint asked);
   [[nodiscard]] RealServerCounters counters_of(const NatLayout::Server& server) const;

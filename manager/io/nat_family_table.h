@@ -29,6 +29,9 @@ class NatFamilyTable {
 
   // Whether a predecessor's table balances; before the first apply().
   [[nodiscard]] bool balances();
+  [[nodiscard]] AddressFamily family() const { return family_; }
+  // Whether it holds counters to read.
+  [[nodiscard]] bool counts() const { return !applied_.counters.empty(); }
   // The sets of clients that it holds.
   [[nodiscard]] std::set<std::string> client_sets() const;
 

@@ -41,10 +41,13 @@ void take_counter(Bytes message, NatReading& reading) {
 std::optional<NatReading::Client> client_of(Bytes element) {
   const auto parts = attributes<NFTA_SET_ELEM_MAX + 1>(element);
   const auto key = attributes<NFTA_DATA_MAX + 1>(parts[NFTA_SET_ELEM_KEY]);
-  const auto address = value_of<uint32_t>(key[NFTA_DATA_VALUE]);
-  if (!address) return std::nullopt;
-  return NatReading::Client{IpAddress::from_v4(*address),
-                            std::chrono::milliseconds(number_of(parts[NFTA_SET_ELEM_EXPIRATION]))};
+  const std::chrono::milliseconds expires_in(number_of(parts[NFTA_SET_ELEM_EXPIRATION]));
+  if (const auto four = value_of<uint32_t>(key[NFTA_DATA_VALUE])) {
+    return NatReading::Client{IpAddress::from_v4(*four), expires_in};
+  }
+  const auto six = value_of<std::array<uint8_t, 16>>(key[NFTA_DATA_VALUE]);
+  if (!six) return std::nullopt;
+  return NatReading::Client{IpAddress::from_v6(*six), expires_in};
 }
 
 Result<void> finish(int socket, std::vector<std::byte>& buffer, int message,
@@ -54,7 +57,7 @@ Result<void> finish(int socket, std::vector<std::byte>& buffer, int message,
     const auto ended = netfilter::receive(socket, buffer, type, visit);
     // Without the table, or a set that is still to be made, there is nothing to read.
     if (!ended && ended.error().code == ENOENT) return {};
-    if (!ended) return ended.error().context("cannot read nftables table ip xlb");
+    if (!ended) return ended.error().context("cannot read nftables table xlb");
     if (*ended) return {};
   }
 }
@@ -110,15 +113,21 @@ Result<NatNames> NatReader::names() {
   return names;
 }
 
+Result<void> NatReader::read_into(NatReading& reading, const std::set<std::string>& client_sets,
+                                  const std::function<bool()>& give_up) {
+  if (auto opened = reopen(); !opened) return opened;
+  if (auto done = read_counters(reading); !done) return done;
+  for (const std::string& set : client_sets) {
+    if (give_up()) return Error{"reading nftables table xlb was given up on", ECANCELED};
+    if (auto done = read_clients(set, reading); !done) return done;
+  }
+  return {};
+}
+
 Result<NatReading> NatReader::read(const std::set<std::string>& client_sets,
                                    const std::function<bool()>& give_up) {
-  if (auto opened = reopen(); !opened) return opened.error();
   NatReading reading;
-  if (auto done = read_counters(reading); !done) return done.error();
-  for (const std::string& set : client_sets) {
-    if (give_up()) return Error{"reading nftables table ip xlb was given up on", ECANCELED};
-    if (auto done = read_clients(set, reading); !done) return done.error();
-  }
+  if (auto done = read_into(reading, client_sets, give_up); !done) return done.error();
   return reading;
 }
 

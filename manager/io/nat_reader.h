@@ -39,8 +39,10 @@ class NatReader {
 
   // What the table holds; nothing when there is no table.
   Result<NatNames> names();
-  // All counters and these sets; what is not there is left out. Between two sets `give_up` is
-  // asked; then the reading ends early with an error.
+  // All counters and these sets, added to `reading`; what is not there is left out. Between two
+  // sets `give_up` is asked; then the reading ends early with an error.
+  Result<void> read_into(NatReading& reading, const std::set<std::string>& client_sets,
+                         const std::function<bool()>& give_up);
   Result<NatReading> read(const std::set<std::string>& client_sets,
                           const std::function<bool()>& give_up);
 

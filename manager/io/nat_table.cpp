@@ -28,6 +28,19 @@ Result<void> NatTable::reassert() {
   return four ? six : four;
 }
 
+Result<NatReading> NatTable::read(const std::function<bool()>& give_up) const {
+  NatReading reading;
+  for (const NatFamilyTable* const table : {four_.get(), six_.get()}) {
+    if (!table->counts()) continue;
+    auto reader = NatReader::open(table->family());
+    if (!reader) return reader.error();
+    if (auto done = reader->read_into(reading, table->client_sets(), give_up); !done) {
+      return done.error();
+    }
+  }
+  return reading;
+}
+
 Result<void> NatTable::remove() {
   const auto four = four_->remove();
   const auto six = six_->remove();

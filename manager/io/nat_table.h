@@ -3,6 +3,7 @@
 // use io/nat_worker.h.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -10,6 +11,7 @@
 #include "base/result.h"
 #include "core/nat_rules.h"
 #include "io/nat_family_table.h"
+#include "io/nat_reader.h"
 
 namespace xlb {
 
@@ -25,9 +27,11 @@ class NatTable {
   Result<void> remove();
 
   // Whether a predecessor's table balances; before the first apply().
-  [[nodiscard]] bool balances() { return four_->balances(); }
-  // The sets of clients that they hold.
+  [[nodiscard]] bool balances() { return four_->balances() || six_->balances(); }
+  // The sets of clients that IPv4's holds.
   [[nodiscard]] std::set<std::string> client_sets() const { return four_->client_sets(); }
+  // What both count and remember; see io/nat_reader.h.
+  [[nodiscard]] Result<NatReading> read(const std::function<bool()>& give_up) const;
 
  private:
   NatTable() = default;

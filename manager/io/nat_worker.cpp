@@ -35,6 +35,12 @@ void NatWorker::set_local(std::vector<LocalService> local, bool vips_on_loopback
   if (!holding_) ask();
 }
 
+void NatWorker::set_closed(std::vector<ClosedAddress> closed) {
+  if (closed == state_.closed) return;
+  state_.closed = std::move(closed);
+  if (!holding_ && asked_ > 0) ask();
+}
+
 void NatWorker::set_balanced(std::optional<ForwardingTable> balanced) {
   if (asked_ > 0 && !failed_ && balanced == state_.balanced) return;
   holding_ = false;
@@ -89,9 +95,7 @@ void NatWorker::read_table() {
     const std::lock_guard lock(mutex_);
     return stopping_ || pending_.state;
   };
-  auto reader = NatReader::open();
-  auto reading = std::make_shared<const Result<NatReading>>(
-      reader ? reader->read(table_->client_sets(), wanted) : reader.error());
+  auto reading = std::make_shared<const Result<NatReading>>(table_->read(wanted));
   if (!*reading && reading->error().code == ECANCELED) {
     const std::lock_guard lock(mutex_);
     pending_.read = true;
@@ -126,6 +130,7 @@ Result<void> NatWorker::finish() {
   stop_thread();
   if (state_.local.empty()) return table_->remove();
   state_.balanced.reset();
+  state_.closed.clear();
   return table_->apply(state_);
 }
 

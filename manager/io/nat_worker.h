@@ -31,7 +31,10 @@ class NatWorker {
   // The two parts of the table's state. What a predecessor's table balances goes on until
   // set_balanced() says who balances now.
   void set_local(std::vector<LocalService> local, bool vips_on_loopback);
+  void set_closed(std::vector<ClosedAddress> closed);
   void set_balanced(std::optional<ForwardingTable> balanced);
+  // Whether a predecessor's table goes on until then.
+  [[nodiscard]] bool holding() const { return holding_; }
   [[nodiscard]] bool vips_on_loopback() const { return state_.vips_on_loopback; }
   // Applies the state again although it did not change.
   void reassert();

@@ -14,14 +14,16 @@ Result<UniqueFd> open_socket() {
 }
 
 Request::Request(int subsystem, int message, int flags, uint32_t sequence,
-                 AddressFamily address_family) {
+                 std::optional<AddressFamily> address_family) {
   nlmsghdr header{};
   header.nlmsg_type = static_cast<uint16_t>(message_type(subsystem, message));
   header.nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
   header.nlmsg_seq = sequence;
   put(&header, sizeof header);
   nfgenmsg family{};
-  family.nfgen_family = address_family == AddressFamily::ipv4 ? AF_INET : AF_INET6;
+  if (address_family) {
+    family.nfgen_family = address_family == AddressFamily::ipv4 ? AF_INET : AF_INET6;
+  }
   put(&family, sizeof family);
 }
 

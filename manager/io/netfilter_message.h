@@ -25,8 +25,9 @@ Result<UniqueFd> open_socket();
 // A request under construction: header and family, then attributes. What does not fit is not sent.
 class Request {
  public:
+  // Without a family: of all.
   Request(int subsystem, int message, int flags, uint32_t sequence,
-          AddressFamily family = AddressFamily::ipv4);
+          std::optional<AddressFamily> family = AddressFamily::ipv4);
 
   template <typename Value>
   void add(uint16_t type, const Value& value) {

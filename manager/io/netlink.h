@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "core/config_address.h"
+#include "core/route.h"
 #include "core/types.h"
 
 namespace xlb {
@@ -27,6 +29,8 @@ struct Link {
   bool loopback = false;
   MacAddress mac;  // zero when the interface has no Ethernet address
   unsigned mtu = 0;
+  unsigned lower = 0;    // the interface it stands on; 0: none, or in another namespace
+  bool macvlan = false;  // one that stands on another under a MAC address of its own
 
   auto operator<=>(const Link&) const = default;
 };
@@ -36,6 +40,7 @@ struct InterfaceAddress {
   PrefixedAddress address;
   bool secondary = false;  // another of its subnet came first; IPv6: temporary or deprecated
   bool global = true;      // scope global; 127.0.0.1 is not
+  bool has_peer = false;   // of a point-to-point link
 
   auto operator<=>(const InterfaceAddress&) const = default;
 };
@@ -68,7 +73,7 @@ struct Route {
 // What one process() found changed.
 struct NetlinkChanges {
   bool links_or_addresses = false;
-  bool routes = false;
+  bool routes = false;                                     // or rules
   std::vector<std::pair<unsigned, IpAddress>> neighbours;  // interface and address
   bool everything = false;                                 // events were lost
 
@@ -95,9 +100,13 @@ class Netlink {
   // told.
   [[nodiscard]] const NetlinkChanges& changes() const;
 
+  // Another number after each change of routes, rules, links or addresses.
+  [[nodiscard]] uint64_t route_generation() const;
+
   // --- the picture as of the last process() ---
   [[nodiscard]] std::optional<Link> link(std::string_view name) const;
   [[nodiscard]] std::optional<Link> link(unsigned index) const;
+  [[nodiscard]] std::vector<Link> links() const;
   [[nodiscard]] const std::vector<InterfaceAddress>& addresses() const;  // the kernel's order
   // The interface's first address that is neither secondary nor of a narrower scope.
   [[nodiscard]] std::optional<IpAddress> primary_address(
@@ -111,6 +120,17 @@ class Netlink {
   // --- requests, answered at once; what they change is in the picture after the next process() ---
   // A local address's route is on the loopback interface.
   Result<Route> route_to(const IpAddress& address);
+  // Each says whether it was absent until now. The address's own device is not looked at.
+  Result<bool> put_address(unsigned index, const VirtualAddress& address);
+  Result<bool> put_route(const RouteConfig& route);
+  Result<bool> put_rule(const RuleConfig& rule);
+  // Absent is success.
+  Result<void> remove_route(const RouteConfig& route);
+  Result<void> remove_rule(const RuleConfig& rule);
+  // A macvlan in private mode, without an IPv6 address of its own making, and up. Its index, which
+  // the picture knows after the next process().
+  Result<unsigned> add_macvlan(const std::string& name, unsigned lower, const MacAddress& mac);
+  Result<void> remove_link(unsigned index);                                  // absent: ok
   Result<void> add_address(unsigned index, const PrefixedAddress& address);  // there: ok
   // In the scope of this host: never chosen as the source of packets to elsewhere. True: it was not
   // there.

@@ -1,6 +1,7 @@
 #include "io/netlink_message.h"
 
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -68,6 +69,16 @@ std::optional<MacAddress> to_mac(const nlattr* attribute) {
   return mac;
 }
 
+bool is_macvlan(nlattr* link_info) {
+  Attributes<IFLA_INFO_MAX> attributes{};
+  if (link_info == nullptr ||
+      nla_parse_nested(attributes.data(), IFLA_INFO_MAX, link_info, nullptr) < 0) {
+    return false;
+  }
+  const nlattr* kind = attributes[IFLA_INFO_KIND];
+  return kind != nullptr && nla_strcmp(kind, "macvlan") == 0;
+}
+
 }  // namespace
 
 std::optional<Link> parse_link(const nlmsghdr& message) {
@@ -86,6 +97,8 @@ std::optional<Link> parse_link(const nlmsghdr& message) {
   }
   link.mac = to_mac(attributes[IFLA_ADDRESS]).value_or(MacAddress{});
   link.mtu = to_u32(attributes[IFLA_MTU]).value_or(0);
+  link.lower = to_u32(attributes[IFLA_LINK]).value_or(0);
+  link.macvlan = is_macvlan(attributes[IFLA_LINKINFO]);
   return link;
 }
 
@@ -103,6 +116,8 @@ std::optional<InterfaceAddress> parse_address(const nlmsghdr& message) {
   result.address = {*local, fixed->ifa_prefixlen};
   result.secondary = (flags & (IFA_F_SECONDARY | IFA_F_DEPRECATED)) != 0;
   result.global = fixed->ifa_scope == RT_SCOPE_UNIVERSE;
+  const auto other = to_address(fixed->ifa_family, attributes[IFA_ADDRESS]);
+  result.has_peer = other && *other != *local;
   return result;
 }
 

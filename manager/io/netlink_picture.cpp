@@ -83,6 +83,8 @@ void Picture::take(const nlmsghdr& message, NetlinkChanges& changes) {
     }
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
+    case RTM_NEWRULE:
+    case RTM_DELRULE:
       changes.routes = true;
       return;
     default:

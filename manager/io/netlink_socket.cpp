@@ -2,6 +2,7 @@
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <netlink/attr.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -70,6 +71,23 @@ Message make_message(int type, int flags, const void* fixed, size_t fixed_bytes)
     message.reset();
   }
   return message;
+}
+
+bool put(const Message& message, int attribute, const void* bytes, size_t count) {
+  return message != nullptr &&
+         nla_put(message.get(), attribute, static_cast<int>(count), bytes) == 0;
+}
+
+bool put_text(const Message& message, int attribute, const std::string& text) {
+  return put(message, attribute, text.c_str(), text.size() + 1);
+}
+
+bool put_address(const Message& message, int attribute, const IpAddress& address) {
+  return put(message, attribute, address.bytes().data(), address.size());
+}
+
+unsigned char family_of(AddressFamily family) {
+  return family == AddressFamily::ipv4 ? AF_INET : AF_INET6;
 }
 
 Result<Socket> Socket::connect() {

@@ -4,9 +4,11 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "core/types.h"
 
 struct nl_msg;
 struct nl_sock;
@@ -26,6 +28,16 @@ template <typename Fixed>
 Message make_message(int type, int flags, const Fixed& fixed) {
   return make_message(type, flags, &fixed, sizeof fixed);
 }
+
+// Each is false when there is no room. `message` may be null, then each is.
+bool put(const Message& message, int attribute, const void* bytes, size_t count);
+template <typename Value>
+bool put(const Message& message, int attribute, const Value& value) {
+  return put(message, attribute, &value, sizeof value);
+}
+bool put_text(const Message& message, int attribute, const std::string& text);
+bool put_address(const Message& message, int attribute, const IpAddress& address);
+unsigned char family_of(AddressFamily family);
 
 class Socket {
  public:

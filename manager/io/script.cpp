@@ -17,6 +17,7 @@ struct Job {
   ScriptCommand command;
   std::chrono::milliseconds timeout{};
   ScriptRunner::Callback done;
+  bool cancelled = false;
 };
 
 struct Running {
@@ -29,6 +30,7 @@ struct Running {
 // The worker's while it is `begun`: looking up a user may ask a server, reading a program a disk.
 struct Start {
   ScriptCommand command;
+  ScriptRules rules;
   std::atomic<bool> begun = false;
   std::optional<Result<ScriptProcess>> process;
 };
@@ -46,6 +48,7 @@ struct ScriptRunner::Impl : std::enable_shared_from_this<ScriptRunner::Impl> {
 
   EventLoop& loop;
   const std::chrono::milliseconds patience;
+  ScriptRules rules;
   std::map<std::string, Queue, std::less<>> queues;  // only those with jobs
   std::deque<std::shared_ptr<Start>> starts;         // asked of the worker, not told yet
   std::unique_ptr<Worker> worker;
@@ -55,11 +58,12 @@ struct ScriptRunner::Impl : std::enable_shared_from_this<ScriptRunner::Impl> {
   void start_first(const std::string& name) {
     auto start = std::make_shared<Start>();
     start->command = queues.at(name).jobs.front().command;
+    start->rules = rules;
     starts.push_back(start);
     worker->run(
         [start] {
           start->begun = true;
-          start->process = start_script(start->command);
+          start->process = start_script(start->command, start->rules);
         },
         [this, start, name] {
           starts.pop_front();
@@ -90,6 +94,18 @@ struct ScriptRunner::Impl : std::enable_shared_from_this<ScriptRunner::Impl> {
     running->timer = loop.timer(EventLoop::Urgency::normal, [this, name] { out_of_time(name); });
     running->timer.arm(loop.now() + job.timeout);
     queue.running = std::move(running);
+    if (job.cancelled) out_of_time(name);
+  }
+
+  void cancel(std::string_view name) {
+    const auto queue = queues.find(name);
+    if (queue == queues.end()) return;
+    std::deque<Job>& jobs = queue->second.jobs;
+    jobs.erase(jobs.begin() + 1, jobs.end());
+    jobs.front().done = nullptr;
+    if (std::exchange(jobs.front().cancelled, true)) return;
+    const auto& running = queue->second.running;
+    if (running && !running->timed_out) out_of_time(queue->first);
   }
 
   void out_of_time(const std::string& name) {
@@ -137,7 +153,7 @@ ScriptRunner::~ScriptRunner() {
   impl_->closed = true;
   impl_->worker.reset();
   for (const auto& start : impl_->starts) {
-    if (!start->begun) (void)start_script(start->command);
+    if (!start->begun) (void)start_script(start->command, start->rules);
   }
   impl_->queues.clear();
 }
@@ -147,6 +163,14 @@ void ScriptRunner::run(std::string_view queue, ScriptCommand command,
   const auto [place, added] = impl_->queues.try_emplace(std::string(queue));
   place->second.jobs.push_back({std::move(command), timeout, std::move(done)});
   if (added) impl_->start_first(place->first);
+}
+
+void ScriptRunner::set_rules(ScriptRules rules) {
+  impl_->rules = std::move(rules);
+}
+
+void ScriptRunner::cancel(std::string_view queue) {
+  impl_->cancel(queue);
 }
 
 bool ScriptRunner::idle() const {

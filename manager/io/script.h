@@ -5,12 +5,14 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "core/config.h"
 #include "io/event_loop.h"
+#include "io/script_security.h"
 
 namespace xlb {
 
@@ -21,6 +23,7 @@ class ScriptRunner {
   struct Outcome {
     bool ok = false;  // exited 0
     std::string text;
+    std::optional<int> exit_status{};  // when it exited of itself
   };
   using Callback = std::function<void(const Outcome&)>;
 
@@ -33,12 +36,19 @@ class ScriptRunner {
   ScriptRunner(const ScriptRunner&) = delete;
   ScriptRunner& operator=(const ScriptRunner&) = delete;
 
+  // For what is started from now on.
+  void set_rules(ScriptRules rules);
+
   // Runs `command` after everything queued under the same name; different names run side by side.
-  // An empty user is the daemon's own; an empty group is the user's. At `timeout` its process group
+  // Who it runs as, and whether it may, io/script_security.h says. At `timeout` its process group
   // gets SIGTERM, two seconds later SIGKILL. `done` is called from the loop, never from within
   // run().
   void run(std::string_view queue, ScriptCommand command, std::chrono::milliseconds timeout,
            Callback done);
+
+  // What is queued under this name does not run any more, and what runs is asked to end, then
+  // killed. `done` is called for neither.
+  void cancel(std::string_view queue);
 
   // Nothing runs or waits.
   [[nodiscard]] bool idle() const;

@@ -1,9 +1,7 @@
 #include "io/script_process.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/close_range.h>
-#include <pwd.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -25,13 +23,6 @@
 namespace xlb {
 namespace {
 
-// Who the script runs as.
-struct Identity {
-  uid_t user = 0;
-  gid_t group = 0;
-  std::vector<gid_t> groups;
-};
-
 enum class Step : int { exec, descriptors, identity };
 
 // What the child says when it cannot become the script.
@@ -46,68 +37,9 @@ struct Preparation {
   std::vector<char*> argv;        // the program's own
   std::vector<char*> shell_argv;  // for a file without an interpreter line
   std::vector<char*> environment;
-  std::optional<Identity> identity;
+  std::optional<ScriptIdentity> identity;
   rlimit descriptors{};
 };
-
-Result<gid_t> group_id(const std::string& name) {
-  std::vector<char> room(16384);
-  group entry{};
-  group* found = nullptr;
-  const int code = ::getgrnam_r(name.c_str(), &entry, room.data(), room.size(), &found);
-  if (code != 0) return fail_errno(code, "cannot look up group {}", name);
-  if (found == nullptr) return fail("there is no group {}", name);
-  return found->gr_gid;
-}
-
-Result<std::optional<Identity>> look_up(const ScriptCommand& command) {
-  if (command.user.empty() && command.group.empty()) return std::optional<Identity>();
-  std::vector<char> room(16384);
-  passwd entry{};
-  passwd* found = nullptr;
-  const int code =
-      command.user.empty()
-          ? ::getpwuid_r(::geteuid(), &entry, room.data(), room.size(), &found)
-          : ::getpwnam_r(command.user.c_str(), &entry, room.data(), room.size(), &found);
-  if (code != 0) return fail_errno(code, "cannot look up user {}", command.user);
-  if (found == nullptr) return fail("there is no user {}", command.user);
-  Identity identity;
-  identity.user = found->pw_uid;
-  identity.group = found->pw_gid;
-  if (!command.group.empty()) {
-    const auto group = group_id(command.group);
-    if (!group) return group.error();
-    identity.group = *group;
-  }
-  // An unprivileged daemon may only stay what it is.
-  if (::geteuid() != 0 && identity.user == ::geteuid() && identity.group == ::getegid()) {
-    return std::optional<Identity>();
-  }
-  int count = 64;
-  identity.groups.resize(static_cast<size_t>(count));
-  while (::getgrouplist(found->pw_name, identity.group, identity.groups.data(), &count) < 0) {
-    identity.groups.resize(std::max(identity.groups.size() * 2, static_cast<size_t>(count)));
-    count = static_cast<int>(identity.groups.size());
-  }
-  identity.groups.resize(static_cast<size_t>(count));
-  return std::optional<Identity>(std::move(identity));
-}
-
-// A program named without a slash is looked for in PATH.
-std::string find_program(const std::string& name) {
-  if (name.find('/') != std::string::npos) return name;
-  const char* from_environment = ::getenv("PATH");
-  std::string_view folders = from_environment != nullptr
-                                 ? from_environment
-                                 : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  while (!folders.empty()) {
-    const size_t end = std::min(folders.find(':'), folders.size());
-    std::string path = fmt::format("{}/{}", folders.substr(0, end), name);
-    if (end > 0 && ::access(path.c_str(), X_OK) == 0) return path;
-    folders.remove_prefix(std::min(end + 1, folders.size()));
-  }
-  return name;
-}
 
 // Not for scripts: what changes how a shell or the loader works, and systemd's channel to the
 // daemon.
@@ -118,12 +50,14 @@ bool is_kept(std::string_view variable) {
                       [&](std::string_view start) { return variable.starts_with(start); });
 }
 
-Result<Preparation> prepare(const ScriptCommand& command) {
+Result<Preparation> prepare(const ScriptCommand& command, const ScriptRules& rules) {
   if (command.argv.empty()) return fail("the command is empty");
   Preparation result;
-  result.path = find_program(command.argv.front());
-  auto identity = look_up(command);
+  auto identity = script_identity(command, rules);
   if (!identity) return identity.error();
+  auto path = script_path(command, *identity, rules);
+  if (!path) return path.error();
+  result.path = std::move(path).value();
   result.identity = std::move(identity).value();
   for (const std::string& argument : command.argv) {
     result.argv.push_back(const_cast<char*>(argument.c_str()));
@@ -172,7 +106,7 @@ void reset_signals() {
     give_up(report_fd, Step::descriptors);
   }
   if (preparation.identity) {
-    const Identity& identity = *preparation.identity;
+    const ScriptIdentity& identity = *preparation.identity;
     if (::syscall(SYS_setgroups, identity.groups.size(), identity.groups.data()) != 0 ||
         ::syscall(SYS_setgid, identity.group) != 0 || ::syscall(SYS_setuid, identity.user) != 0) {
       give_up(report_fd, Step::identity);
@@ -243,8 +177,8 @@ std::string in_words(const Report& report) {
 
 }  // namespace
 
-Result<ScriptProcess> start_script(const ScriptCommand& command) {
-  auto prepared = prepare(command);
+Result<ScriptProcess> start_script(const ScriptCommand& command, const ScriptRules& rules) {
+  auto prepared = prepare(command, rules);
   if (!prepared) return prepared.error();
   prepared->shell_argv[1] = prepared->path.data();
 
@@ -280,7 +214,7 @@ ScriptRunner::Outcome collect_script(const ScriptCommand& command, ScriptProcess
     return {false, fmt::format("cannot run {}: {}", command.argv.front(), in_words(report))};
   }
   if (end.si_code == CLD_EXITED) {
-    return {end.si_status == 0, fmt::format("exited {}", end.si_status)};
+    return {end.si_status == 0, fmt::format("exited {}", end.si_status), end.si_status};
   }
   return {false, fmt::format("killed by signal {}", end.si_status)};
 }

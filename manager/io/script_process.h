@@ -9,6 +9,7 @@
 #include "base/unique_fd.h"
 #include "core/config.h"
 #include "io/script.h"
+#include "io/script_security.h"
 
 namespace xlb {
 
@@ -22,7 +23,7 @@ struct ScriptProcess {
 // daemon's stderr (so that the journal shows what a script says), default signal handling and no
 // other descriptor. Waits for the exec, thus for disks: not to be called on the loop.
 // collect_script() tells whether it succeeded.
-Result<ScriptProcess> start_script(const ScriptCommand& command);
+Result<ScriptProcess> start_script(const ScriptCommand& command, const ScriptRules& rules);
 
 // For a process that has ended: frees its number and says how it ended.
 ScriptRunner::Outcome collect_script(const ScriptCommand& command, ScriptProcess& process);

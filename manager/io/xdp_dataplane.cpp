@@ -196,6 +196,7 @@ Result<void> XdpDataplane::apply(const ForwardingTable& desired) {
   reclaim_numbers(changes);
   std::set<ServiceKey> failed;
   for (const auto& service : changes.changed) {
+    pause_();
     if (auto installed = apply_service(service); !installed) {
       failed.insert(service.key);
       note(installed.error());

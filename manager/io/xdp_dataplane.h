@@ -7,6 +7,7 @@
 // forwarding; release() ends it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,7 +58,10 @@ class XdpDataplane : public Dataplane {
   // Frames may leave by this interface. apply() does it for the next hops it is given.
   Result<void> add_port(unsigned ifindex);
 
+  // Called between the virtual servers of a long apply().
+  void on_pause(std::function<void()> handler) { pause_ = std::move(handler); }
   Result<void> apply(const ForwardingTable& desired) override;
+  [[nodiscard]] const ForwardingTable& applied() const { return applied_; }
   bool sweep_step(TimePoint now) override;
   DataplaneCounters counters() override;
   std::vector<Status::Table> tables() override;  // xdp_tables.cpp
@@ -95,6 +99,7 @@ class XdpDataplane : public Dataplane {
   std::string adoption_;
   bool taken_over_ = false;
   ForwardingTable applied_;
+  std::function<void()> pause_ = [] {};
 };
 
 }  // namespace xlb

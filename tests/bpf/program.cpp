@@ -209,8 +209,9 @@ void Program::put_real_server(uint32_t index, const RealServerSpec& spec) {
   memory_->real_servers[index] = real_server;
 }
 
-void Program::put_interface(uint32_t ifindex, const Mac& mac, uint32_t address) {
-  InterfaceIdentity identity{{mac}, std::nullopt, std::nullopt};
+void Program::put_interface(uint32_t ifindex, const Mac& mac, uint32_t address,
+                            std::set<MacAddress> virtual_macs) {
+  InterfaceIdentity identity{{mac}, std::nullopt, std::nullopt, std::move(virtual_macs)};
   if (address != 0) {
     identity.address = IpAddress::from_v4(htonl(address));
     identity.address6 = IpAddress::from_v6(address6(0, address));

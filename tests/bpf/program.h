@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "core/types.h"
 #include "packet.h"
 #include "xlb/abi.h"
 
@@ -86,7 +88,8 @@ class Program {
   void put_service(const ServiceSpec& spec);
   void put_real_server(uint32_t index, const RealServerSpec& spec = {});
   // `address`: of the ICMP errors it sends; 0: it sends none.
-  void put_interface(uint32_t ifindex, const Mac& mac, uint32_t address = 0);
+  void put_interface(uint32_t ifindex, const Mac& mac, uint32_t address = 0,
+                     std::set<MacAddress> virtual_macs = {});
   void remove_interface(uint32_t ifindex);
   void put_peer(const Mac& mac, uint32_t service_id = kServiceId);
   void put_port(uint32_t ifindex);

@@ -108,6 +108,26 @@ TEST_CASE("A frame addressed to another MAC is left alone") {
   check_nothing_balanced(program);
 }
 
+TEST_CASE(
+    "VRRP 121: A frame to the MAC of a virtual router is balanced while this host is its master") {
+  const Mac of_ipv4{0x00, 0x00, 0x5e, 0x00, 0x01, 0x33};
+  const std::vector<Row> others{
+      {"another virtual router", {.to = {0x00, 0x00, 0x5e, 0x00, 0x01, 0x34}}},
+      {"the same VRID for IPv6", {.to = {0x00, 0x00, 0x5e, 0x00, 0x02, 0x33}}},
+      {"no virtual router's", {.to = {0x00, 0x00, 0x5e, 0x00, 0x03, 0x33}}},
+      {"nearly one's", {.to = {0x00, 0x00, 0x5e, 0x01, 0x01, 0x33}}},
+  };
+  Program program;
+  put_services(program);
+  check_untouched(program, {"as backup", {.to = of_ipv4}}, "XLB_PASS_OTHER_MAC", XDP_PASS);
+  program.put_interface(kIngress, kDirectorMac, 0, {MacAddress{of_ipv4}});
+  for (const Row& row : others)
+    check_untouched(program, row, "XLB_PASS_OTHER_MAC", XDP_PASS);
+  check_nothing_balanced(program);
+  CHECK(program.judge(Packet{.to = of_ipv4}.frame()).reason ==
+        program.judge(Packet{}.frame()).reason);
+}
+
 TEST_CASE("A frame from an interface that is not ours to serve is left alone") {
   Program program;
   put_services(program);

@@ -63,6 +63,16 @@ std::optional<Mismatch> check(Kernel& kernel, const Scenario& scenario, Depth de
   return std::nullopt;
 }
 
+// 00:00:5e:00:01:VRID and 00:00:5e:00:02:VRID (RFC 9568 7.3) of a router whose master is here.
+bool is_of_virtual_router(const xlb_interface& interface, const Bytes& frame) {
+  static constexpr uint8_t kPrefix[] = {0, 0, 0x5e, 0};
+  if (std::memcmp(frame.data(), kPrefix, sizeof kPrefix) != 0) return false;
+  const unsigned version = frame[4];
+  const unsigned vrid = frame[5];
+  if (version != 1 && version != 2) return false;
+  return (interface.virtual_routers[version - 1][vrid / 32] >> (vrid % 32) & 1) != 0;
+}
+
 std::string violated_invariant(const Tables& tables, const Bytes& in, const Outcome& outcome) {
   const Bytes& out = outcome.frame;
   if (outcome.action == XDP_ABORTED) return "aborted";
@@ -78,7 +88,8 @@ std::string violated_invariant(const Tables& tables, const Bytes& in, const Outc
   if (!std::any_of(tables.services.begin(), tables.services.end(), is_service))
     return "transmitted, but not for a virtual server";
   const auto own = [&](const xlb_interface& one) {
-    return one.ifindex == kIngress && std::memcmp(one.mac, in.data(), 6) == 0;
+    return one.ifindex == kIngress &&
+           (std::memcmp(one.mac, in.data(), 6) == 0 || is_of_virtual_router(one, in));
   };
   if (!std::any_of(tables.interfaces.begin(), tables.interfaces.end(), own))
     return "transmitted, but addressed to another MAC";

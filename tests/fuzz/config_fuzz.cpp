@@ -57,11 +57,16 @@ void check_model(const Config& config) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   OneFile reader(std::string(reinterpret_cast<const char*>(bytes), size));
   for (const bool strict : {true, false}) {
-    const ParseOutcome outcome = parse_config("a", reader, ParseOptions{strict});
+    ParseOptions options;
+    options.unknown_is_error = strict;
+    options.config_id = "a";
+    options.keep_text = options.keep_statements = true;
+    const ParseOutcome outcome = parse_config("a", reader, options);
     bool has_error = false;
     for (const Diagnostic& diagnostic : outcome.diagnostics) {
       require(diagnostic.place.line > 0 && diagnostic.place.column > 0);
       require(to_string(diagnostic).find(diagnostic.text) != std::string::npos);
+      require(explain(diagnostic).find(diagnostic.text) != std::string::npos);
       has_error = has_error || diagnostic.severity == Diagnostic::Severity::error;
     }
     require(outcome.config.has_value() != has_error);

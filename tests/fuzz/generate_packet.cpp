@@ -34,6 +34,10 @@ unsigned random_payload(Random& random) {
 
 void add_link(Random& random, FrameSpec& spec) {
   spec.to = random.percent(95) ? kOwnMac : random.pick(kPeerMacs);
+  if (random.percent(4)) {
+    const auto version = static_cast<uint8_t>(random.below(3));
+    spec.to = Mac{0, 0, 0x5e, 0, version, random.percent(80) ? kVrid : uint8_t{19}};
+  }
   if (random.percent(2)) spec.to = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
   spec.from = random.percent(88) ? kRouterMac : random.pick(kPeerMacs);
   if (random.percent(25)) {

@@ -183,6 +183,8 @@ class TablesMaker {
     const Address address6 = address_of("2001:db8:10::fe");
     if (random_.percent(85)) std::memcpy(&own.address, address.data(), 4);
     if (random_.percent(85)) std::memcpy(own.address6, address6.data(), 16);
+    if (random_.percent(30)) own.virtual_routers[0][kVrid / 32] |= 1U << (kVrid % 32);
+    if (random_.percent(30)) own.virtual_routers[1][kVrid / 32] |= 1U << (kVrid % 32);
     if (random_.percent(98)) tables_.interfaces.push_back(own);
     for (const xlb_service& service : tables_.services) {
       for (const Mac& mac : kPeerMacs)

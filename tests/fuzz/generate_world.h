@@ -9,6 +9,7 @@
 namespace xlb::oracle {
 
 inline constexpr Mac kOwnMac{0x02, 0, 0, 0, 0, 0x01};
+inline constexpr uint8_t kVrid = 51;
 inline constexpr Mac kRouterMac{0x02, 0, 0, 0, 0, 0x02};
 inline constexpr std::array<Mac, 4> kPeerMacs{
     Mac{0x02, 0, 0, 0, 0x02, 0x01}, Mac{0x02, 0, 0, 0, 0x02, 0x02}, Mac{0x02, 0, 0, 0, 0x12, 0x02},

@@ -30,9 +30,21 @@ Decision left(xlb_verdict reason, const Bytes& frame) {
   return {reason, action_of(reason), frame};
 }
 
+// RFC 9568 7.3: which virtual router a MAC address is of.
+bool is_virtual_mac(const xlb_interface& interface, const Bytes& frame) {
+  for (unsigned version = 0; version < 2; ++version) {
+    const Mac prefix{0x00, 0x00, 0x5e, 0x00, static_cast<uint8_t>(version + 1), 0};
+    if (std::memcmp(frame.data(), prefix.data(), 5) != 0) continue;
+    const unsigned vrid = frame[5];
+    return (interface.virtual_routers[version][vrid / 32] & (1U << (vrid % 32))) != 0;
+  }
+  return false;
+}
+
 bool to_own_mac(const Tables& tables, const Bytes& frame, const Arrival& arrival) {
   const xlb_interface* interface = interface_at(tables, arrival.ifindex);
-  return interface != nullptr && std::memcmp(frame.data(), interface->mac, 6) == 0;
+  return interface != nullptr &&
+         (std::memcmp(frame.data(), interface->mac, 6) == 0 || is_virtual_mac(*interface, frame));
 }
 
 bool from_peer(const Tables& tables, const Bytes& frame, uint16_t service_id) {

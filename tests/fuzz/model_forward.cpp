@@ -112,6 +112,15 @@ Bytes error_frame(const Bytes& frame, const Parsed& parsed, const xlb_interface&
   return reply;
 }
 
+// Whom an error may be sent to (RFC 1812 4.3.2.7, RFC 4443 2.4): neither nobody nor many, in IPv4
+// not 0.0.0.0/8, 127.0.0.0/8 or 224.0.0.0/3 either.
+bool is_one_host(const Parsed& parsed) {
+  const uint8_t first = parsed.source[0];
+  if (parsed.family == XLB_IPV4) return first != 0 && first != 127 && first < 224;
+  return first != 0xff && std::any_of(parsed.source.begin(), parsed.source.end(),
+                                      [](uint8_t byte) { return byte != 0; });
+}
+
 Decision tell_or_drop(Tables& tables, const Bytes& frame, const Parsed& parsed,
                       const Arrival& arrival, const Error& error, xlb_verdict told,
                       xlb_verdict dropped) {
@@ -122,7 +131,8 @@ Decision tell_or_drop(Tables& tables, const Bytes& frame, const Parsed& parsed,
                                ? from->address != 0
                                : std::any_of(std::begin(from->address6), std::end(from->address6),
                                              [](auto word) { return word != 0; });
-  if (!has_address || !may_send_error(tables, arrival.now_s)) return untouched(dropped, frame);
+  if (!has_address || !is_one_host(parsed) || !may_send_error(tables, arrival.now_s))
+    return untouched(dropped, frame);
   return {told, action_of(told), error_frame(frame, parsed, *from, error)};
 }
 

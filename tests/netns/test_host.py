@@ -180,11 +180,11 @@ def test_sigusr1_logs_a_summary(lab):
     wait_until(lambda: "VI_1" in director.log_text()[before:], 3, "a summary in the log")
 
 
-@pytest.mark.parametrize("word", ["lvs_sync_daemon", "ha_suspend"])
+@pytest.mark.parametrize("word", ["lvs_sync_daemon", "snmp_name"])
 def test_word_xlb_does_not_act_on_is_warned_about_and_does_not_stop_it(lab, word):
-    line = {"lvs_sync_daemon": "global_defs {\n lvs_sync_daemon eth0 VI_1\n}\n", "ha_suspend": ""}[word]
+    line = {"lvs_sync_daemon": "global_defs {\n lvs_sync_daemon eth0 VI_1\n}\n", "snmp_name": ""}[word]
     text = CONFIG.text("n1")
-    text = line + text if line else text.replace("lb_kind DR", "lb_kind DR\n    ha_suspend")
+    text = line + text if line else text.replace("lb_kind DR", "lb_kind DR\n    snmp_name web")
     director = lab.director("n1", text)
     assert word in director.log_text()
     assert director.get("/readyz")[0] == 200

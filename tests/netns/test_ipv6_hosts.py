@@ -84,7 +84,7 @@ def test_neighbours_are_discovered_and_checked(lab6):
     wait_until(lambda: director.real_server(f"{NETWORK}::77")["reason"] ==
                f"{NETWORK}::77 does not answer neighbour discovery on eth0", 10, "nobody is there")
     assert f"TCP  [{VIP}]:80 rr\n  -> [{ADDRESS['n2']}]:80" in director.ctl("show")
-    assert f"TCP [{VIP}]:80 is not balanced: without XDP" in director.log_text()
+    assert f"TCP [{VIP}]:80 is not balanced: that takes translation" in director.log_text()
     wait_until(lambda: any("is not balanced" in warning for warning in director.status()["warnings"]), 5, "it is said")
 
 

@@ -98,11 +98,14 @@ TEST_CASE("IPv6 virtual servers and real servers are read with and without brack
 }
 
 TEST_CASE("a virtual server on port 0 takes real servers of any port") {
-  const auto any = only(service("", "10.0.0.1 0", "10.0.0.2", "TCP_CHECK { connect_port 22 }"));
+  const auto any = only(
+      service("persistence_timeout 50", "10.0.0.1 0", "10.0.0.2", "TCP_CHECK { connect_port 22 }"));
   CHECK(any.key.port == 0);
   CHECK(any.real_servers.at(0).endpoint.port == 0);
   CHECK(any.real_servers.at(0).checks.at(0).target.port == 22);
   CHECK(mentions(service("", "10.0.0.1 0", "10.0.0.2 80"), "leaves ports as they are"));
+  CHECK(mentions(service("", "10.0.0.1 0", "10.0.0.2"), "clients stay where they are for 360"));
+  CHECK(mentions(service("persistence_timeout", "10.0.0.1", "10.0.0.2"), "has no port"));
 }
 
 TEST_CASE("lvs_method TUN says what packets are wrapped in") {

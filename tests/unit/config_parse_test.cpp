@@ -73,7 +73,7 @@ TEST_CASE("the tutorial's master configuration means what its author meant") {
   CHECK(instance.version == VrrpVersion::v2);
   CHECK(instance.advert_interval == 1s);
   CHECK(instance.preempt);
-  CHECK(instance.garp_master_delay == 5s);
+  CHECK(instance.announce.delay == 5s);
   REQUIRE(instance.virtual_addresses.size() == 1);
   CHECK(instance.virtual_addresses[0].address.to_string() == "10.10.0.3/24");
   REQUIRE(instance.notify_master.has_value());
@@ -128,7 +128,7 @@ TEST_CASE("every acted word of vrrp_instance reaches the model") {
   CHECK(first.advert_interval == 2s);
   CHECK_FALSE(first.preempt);
   CHECK(first.auth_password == "a b#c");
-  CHECK(first.garp_master_delay == 3s);  // global_defs
+  CHECK(first.announce.delay == 3s);  // global_defs
   REQUIRE(first.virtual_addresses.size() == 2);
   CHECK(first.virtual_addresses[1].address.prefix_length == 32);
   CHECK(first.virtual_addresses[1].device == "eth1");
@@ -141,7 +141,7 @@ TEST_CASE("every acted word of vrrp_instance reaches the model") {
   const VrrpInstanceConfig& second = config.vrrp_instances[1];
   CHECK(second.version == VrrpVersion::v3);
   CHECK(second.advert_interval == 250ms);
-  CHECK(second.garp_master_delay == 0s);
+  CHECK(second.announce.delay == 0s);
   CHECK(config.global.router_id == "LVS_1");
   CHECK(config.global.script_user == "root");
 }
@@ -258,15 +258,13 @@ TEST_CASE("a hint names the near word and where a misplaced word belongs") {
 }
 
 TEST_CASE("a word that is not acted on is one warning however often it stands") {
-  const std::string text = vrrp("track_script {\n a\n }") +
+  const std::string text = vrrp("track_bfd {\n a\n }") +
                            "vrrp_instance B {\n interface eth1\n virtual_router_id 2\n"
-                           " track_script {\n b\n }\n virtual_ipaddress { 10.0.0.2 }\n}\n";
+                           " track_bfd {\n b\n }\n virtual_ipaddress { 10.0.0.2 }\n}\n";
   const auto outcome = parse_text(text);
   REQUIRE(outcome.diagnostics.size() == 1);
-  CHECK(
-      to_string(outcome.diagnostics[0]) ==
-      "x.conf:4:1: warning: `track_script` is not acted on yet: the instance's priority and state "
-      "do not follow the script");
+  CHECK(to_string(outcome.diagnostics[0]) ==
+        "x.conf:4:1: warning: `track_bfd` has no effect: xlbd has no BFD");
 }
 
 TEST_CASE("every keyword that has no effect says what follows") {

@@ -283,6 +283,83 @@ TEST_CASE("event loop: an urgent timer does not wait for all the normal ones tha
   CHECK(order == std::vector<std::string>{"first", "urgent", "second"});
 }
 
+TEST_CASE("event loop: who is timed out has been listened to first") {
+  const auto loop = make_loop();
+  const Pair pair;
+  std::string order;
+  auto timer = loop->timer(Urgency::urgent, [&] {
+    order += 't';
+    loop->stop();
+  });
+  auto watch = loop->watch(
+      pair.ours.get(), EPOLLIN,
+      [&](uint32_t) {
+        order += 'r';
+        char byte = 0;
+        CHECK(::read(pair.ours.get(), &byte, 1) == 1);
+      },
+      Urgency::urgent);
+  REQUIRE(watch.ok());
+  pair.make_readable();
+  timer.arm(loop->now() - 1s);
+  REQUIRE(loop->run().ok());
+  CHECK(order == "rt");
+}
+
+TEST_CASE("event loop: a handler with much to do serves what is urgent, and nothing else") {
+  const auto loop = make_loop();
+  const Pair pair;
+  std::string order;
+  auto urgent = loop->timer(Urgency::urgent, [&] {
+    CHECK(loop->serving_urgent());
+    order += 'u';
+    loop->serve_urgent();  // nothing
+  });
+  auto other = loop->timer(Urgency::normal, [&] {
+    order += 'n';
+    loop->stop();
+  });
+  auto watch = loop->watch(pair.ours.get(), EPOLLIN, [&](uint32_t) {
+    const TimePoint began = loop->now();
+    order += '(';
+    urgent.arm(loop->now());
+    other.arm(loop->now());
+    loop->serve_urgent();
+    CHECK_FALSE(loop->serving_urgent());
+    CHECK(loop->now() == began);
+    order += ')';
+    char byte = 0;
+    CHECK(::read(pair.ours.get(), &byte, 1) == 1);
+  });
+  REQUIRE(watch.ok());
+  pair.make_readable();
+  REQUIRE(loop->run().ok());
+  CHECK(order == "(u)n");
+}
+
+TEST_CASE("event loop: an urgent watch's events change and end as any other's") {
+  const auto loop = make_loop();
+  const Pair pair;
+  int reads = 0;
+  auto watch = loop->watch(
+      pair.ours.get(), EPOLLIN, [&](uint32_t) { ++reads; }, Urgency::urgent);
+  REQUIRE(watch.ok());
+  pair.make_readable();
+  auto timer = loop->timer(Urgency::urgent, [&] { loop->stop(); });
+  timer.arm(loop->now() - 1s);
+  REQUIRE(loop->run().ok());
+  CHECK(reads == 1);
+  watch->set_events(0);
+  timer.arm(loop->now() - 1s);
+  REQUIRE(loop->run().ok());
+  CHECK(reads == 1);
+  watch->set_events(EPOLLIN);
+  watch->reset();
+  timer.arm(loop->now() - 1s);
+  REQUIRE(loop->run().ok());
+  CHECK(reads == 1);
+}
+
 TEST_CASE("event loop: lag is how late a timer was served, and can be measured anew") {
   const auto loop = make_loop();
   auto timer = loop->timer(Urgency::normal, [&] { loop->stop(); });

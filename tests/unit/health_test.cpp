@@ -186,5 +186,32 @@ TEST_CASE("a verdict taken over from a predecessor is not decided by one attempt
   CHECK(down.attempt_finished({true, "HTTP 200"}, start) == true);
 }
 
+TEST_CASE("each check changes the configured weight by its own difference") {
+  using Meaning = WeightWord::Meaning;
+  const auto weight = [](int configured, std::vector<WeightWord> words) {
+    return effective_weight(configured, words);
+  };
+  CHECK(weight(100, {}) == 100);
+  CHECK(weight(100, {{Meaning::replaces, 10}}) == 10);
+  CHECK(weight(100, {{Meaning::adds, 10}}) == 110);
+  CHECK(weight(100, {{Meaning::replaces, 10}, {Meaning::adds, -4}}) == 6);
+  CHECK(weight(100, {{Meaning::replaces, 10}, {Meaning::replaces, 20}}) == 0);
+  CHECK(weight(10, {{Meaning::replaces, 253}, {Meaning::replaces, 253}}) == 496);
+  CHECK(weight(1, {{Meaning::adds, -5}}) == 0);
+  CHECK(weight(1, {{Meaning::adds, 70'000}}) == 65535);
+  CHECK(weight(1, {{Meaning::adds, INT64_MAX}, {Meaning::adds, INT64_MAX}}) == 65535);
+  CHECK(weight(1, {{Meaning::adds, INT64_MIN}, {Meaning::adds, INT64_MIN}}) == 0);
+}
+
+TEST_CASE("a weight stays until an attempt says another") {
+  Checker checker(timing(), kStart);
+  CHECK_FALSE(checker.weight().has_value());
+  attempt(checker, {true, "exited 5", WeightWord{WeightWord::Meaning::replaces, 3}});
+  attempt(checker, kPass);
+  attempt(checker, kFail);
+  CHECK(checker.weight() == WeightWord{WeightWord::Meaning::replaces, 3});
+  CHECK(checker.attempts() == 3);
+}
+
 }  // namespace
 }  // namespace xlb

@@ -134,6 +134,55 @@ TEST_CASE_FIXTURE(HttpProbeTest,
   fails({.answer = answer("302 Found", "")}, url("/"), "HTTP 302, expected 200-299");
 }
 
+HttpUrl searching(std::string expression, bool must_match = true) {
+  HttpUrl result = url("/");
+  result.pattern.emplace();
+  result.pattern->expression = std::move(expression);
+  result.pattern->must_match = must_match;
+  return result;
+}
+
+TEST_CASE_FIXTURE(HttpProbeTest, "a body is searched after its status and its digest") {
+  passes({.answer = answer("200 OK", "It works")}, searching("works|runs"),
+         "HTTP 200, regex matches");
+  fails({.answer = answer("200 OK", "It failed")}, searching("works|runs"), "regex does not match");
+  passes({.answer = answer("200 OK", "It works")}, searching("error", false),
+         "HTTP 200, regex does not match");
+  fails({.answer = answer("200 OK", "an error")}, searching("error", false),
+        "regex matches, which it must not");
+  fails({.answer = answer("500 Oops", "It works")}, searching("works"),
+        "HTTP 500, expected 200-299");
+  HttpUrl both = searching("hello");
+  both.md5_digest = md5_of("hello");
+  passes({.answer = answer("200 OK", "hello")}, both, "HTTP 200, digest matches, regex matches");
+  fails({.answer = answer("200 OK", "hello!")}, both,
+        fmt::format("digest {}, expected {}", md5_of("hello!"), md5_of("hello")));
+}
+
+TEST_CASE_FIXTURE(HttpProbeTest, "an endless body is not searched for ever") {
+  fails({.answer = "HTTP/1.0 200 OK\r\n\r\n", .repeat = std::string(65536, 'x')}, searching("y"),
+        "body larger than 256 KiB: too large to be searched");
+}
+
+TEST_CASE_FIXTURE(HttpProbeTest, "a body made to keep a regex busy fails in time") {
+  const ProbeResult result =
+      run({.answer = answer("200 OK", std::string(100'000, 'a') + "b")}, searching("^(a+)+$"));
+  CHECK_FALSE(result.ok);
+  CHECK(result.text.find("regex") == 0);
+}
+
+TEST_CASE_FIXTURE(HttpProbeTest, "a request leaves from the address and port it is bound to") {
+  LoopbackServer server(*loop, {.answer = answer("200 OK", "")});
+  CheckConfig config = check(server.endpoint(), {url("/")});
+  config.source.address = IpAddress::v4(127, 0, 0, 9);
+  CHECK(run(config).ok);
+  config.source.address = IpAddress::v4(192, 0, 2, 1);
+  CHECK(run(config).text == "cannot bind to 192.0.2.1:0: Cannot assign requested address");
+  config.source = {};
+  config.source.interface = "nonexistent0";
+  CHECK(run(config).text == "cannot bind to interface nonexistent0: No such device");
+}
+
 TEST_CASE_FIXTURE(HttpProbeTest, "the url's own status codes replace 200-299") {
   HttpUrl asked = url("/");
   asked.status_codes = {{200, 200}, {301, 302}};

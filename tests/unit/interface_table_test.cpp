@@ -38,6 +38,21 @@ TEST_CASE("an interface is found with its MAC address and its addresses") {
   CHECK(memory.found(8) == 0);
 }
 
+TEST_CASE("VRRP 121: a virtual router's MAC address is a bit of its IP version, another is none") {
+  Memory memory;
+  auto changed = identity(1);
+  for (const char* mac : {"00:00:5e:00:01:33", "00:00:5e:00:02:ff", "02:00:5e:00:01:07"})
+    changed.virtual_macs.insert(*MacAddress::parse(mac));
+  REQUIRE(memory.table.put(7, changed));
+  const auto& routers = memory.entries[7].virtual_routers;
+  CHECK(routers[0][1] == 1U << 19);
+  CHECK(routers[1][7] == 1U << 31);
+  CHECK(routers[0][0] == 0);
+  REQUIRE(memory.table.put(7, identity(1)));
+  CHECK(routers[0][1] == 0);
+  CHECK(routers[1][7] == 0);
+}
+
 TEST_CASE("what changes replaces what was there, an address that is gone too") {
   Memory memory;
   REQUIRE(memory.table.put(7, identity(1)));

@@ -119,7 +119,7 @@ TEST_CASE("a line has a most number of words, and the next line is read as usual
   REQUIRE(problems.size() == 1);
   CHECK(problems[0].error);
   lexer.next(line, problems);
-  CHECK(line.words.at(0).text == "b");
+  CHECK(line.words[0].text == "b");
 }
 
 TEST_CASE("a command line is split at blanks outside quotes") {

@@ -130,7 +130,8 @@ Status example() {
   Status::Vrrp vrrp;
   vrrp.instance = "VI_1";
   vrrp.state = "BACKUP";
-  vrrp.priority = 100;
+  vrrp.priority = 150;
+  vrrp.effective_priority = 100;
   vrrp.since = WallTime{} + std::chrono::seconds(1'700'000'000) + std::chrono::milliseconds(250);
   vrrp.transitions = 3;
   vrrp.refused = {{"checksum", 4}};

@@ -47,5 +47,35 @@ TEST_CASE("nat layout: with the VIP on the loopback interface the VIP itself ans
   CHECK_FALSE(layout.answering(kService, kOwn));
 }
 
+TEST_CASE("nat layout: any port of an address is taken where no virtual server has the port") {
+  ForwardingTable both = table();
+  ForwardedVirtualServer any;
+  any.key = {kService.address, 0, Protocol::tcp};
+  any.real_servers.resize(1);
+  any.real_servers[0].endpoint = {kOther.address, 0};
+  both.virtual_servers.push_back(any);
+  const NatLayout layout(both, false);
+  CHECK(layout.service(kService)->key == kService);
+  CHECK(layout.service({kService.address, 8080, Protocol::tcp})->key == any.key);
+  CHECK(layout.service({kService.address, 8080, Protocol::udp}) == nullptr);
+  CHECK(layout.answering(any.key, {kOther.address, 8080}) == 3);
+}
+
+TEST_CASE("nat layout: connections by mark are known by who answers, usable ones first") {
+  ForwardedVirtualServer service;
+  service.key = {IpAddress(), 0, Protocol::tcp, 7};
+  service.translated = true;
+  service.real_servers.resize(1);
+  service.real_servers[0].endpoint = {kOther.address, 0};
+  ForwardingTable two = {{service, service}};
+  two.virtual_servers[1].key.mark = 8;
+  CHECK(NatLayout(two, false).answering_marked({kOther.address, 443}) == 1);
+  two.virtual_servers[0].real_servers[0].forwardable = Forwardable::yes;
+  const NatLayout layout(two, false);
+  CHECK(layout.answering_marked({kOther.address, 443}) == 0);
+  CHECK_FALSE(layout.answering_marked(kOwn));
+  CHECK(layout.service({kService.address, 443, Protocol::tcp}) == nullptr);
+}
+
 }  // namespace
 }  // namespace xlb

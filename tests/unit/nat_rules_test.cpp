@@ -55,6 +55,28 @@ TEST_CASE(
         "ip daddr 10.10.0.3 tcp dport 80 counter redirect to :80 comment \"TCP 10.10.0.3:80\"\n");
 }
 
+TEST_CASE(
+    "VRRP 91, 92: a closed address takes its virtual servers' packets, discovery and errors") {
+  NatState state;
+  const IpAddress six = *IpAddress::parse("2001:db8::3");
+  state.closed = {{kVip, {{kVip, 80, Protocol::tcp}, {kVip, 0, Protocol::udp}}}, {six, {}}};
+  const NatRuleset four = render(state);
+  CHECK(four.chains.size() == 1);  // nothing is translated, so no packet need be tracked
+  CHECK(four.chains.at("input").hook ==
+        "{ type filter hook input priority filter; policy accept; }");
+  CHECK(rules(four, "input") ==
+        "iifname \"lo\" accept\n"
+        "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept\n"
+        "ip daddr . meta l4proto . th dport { 10.10.0.3 . tcp . 80 } accept\n"
+        "ip daddr . meta l4proto { 10.10.0.3 . udp } accept\n"
+        "ip daddr { 10.10.0.3 } counter drop\n");
+  CHECK(rules(render(state, AddressFamily::ipv6), "input") ==
+        "iifname \"lo\" accept\n"
+        "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, "
+        "nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+        "ip6 daddr { 2001:db8::3 } counter drop\n");
+}
+
 TEST_CASE("nat rules: a peer's frames go to the local server that takes connections") {
   ForwardedVirtualServer service = pair();
   service.real_servers[0].forwardable = Forwardable::no;
@@ -115,13 +137,13 @@ TEST_CASE("nat rules: a balanced service goes round its real servers, its peers'
         "ip daddr . meta l4proto . th dport vmap { 10.10.0.3 . tcp . 80 : goto "
         "balance/tcp/10.10.0.3/80 }\n");
   CHECK(rules(ruleset, "arriving/tcp/10.10.0.3/80") ==
-        "ether saddr { 02:00:00:00:00:02 } ip protocol tcp dnat to 10.10.0.1:80\n"
+        "ether saddr { 02:00:00:00:00:02 } meta l4proto tcp dnat to 10.10.0.1:80\n"
         "goto balance/tcp/10.10.0.3/80\n");
   CHECK(rules(ruleset, "balance/tcp/10.10.0.3/80") ==
         "numgen inc mod 2 vmap { 0 : goto server/tcp/10.10.0.3/80/10.10.0.1/80, 1 : goto "
         "server/tcp/10.10.0.3/80/10.10.0.2/80 }\n");
   CHECK(rules(ruleset, "server/tcp/10.10.0.3/80/10.10.0.2/80") ==
-        "counter name connections/tcp/10.10.0.3/80/10.10.0.2/80 ip protocol tcp dnat to "
+        "counter name connections/tcp/10.10.0.3/80/10.10.0.2/80 meta l4proto tcp dnat to "
         "10.10.0.2:80\n");
   // Replies of another host return through this one; those of the own real server need not.
   CHECK(rules(ruleset, "postrouting") ==
@@ -168,7 +190,7 @@ TEST_CASE("nat rules: a persistent client is remembered by its first and every l
   const NatRuleset ruleset = balanced(service);
   CHECK(rules(ruleset, "server/tcp/10.10.0.3/80/10.10.0.2/80") ==
         "update @clients/tcp/10.10.0.3/80/10.10.0.2/80 { ip saddr timeout 50s }\n"
-        "counter name connections/tcp/10.10.0.3/80/10.10.0.2/80 ip protocol tcp dnat to "
+        "counter name connections/tcp/10.10.0.3/80/10.10.0.2/80 meta l4proto tcp dnat to "
         "10.10.0.2:80\n");
   CHECK(rules(ruleset, "count/tcp/10.10.0.3/80/10.10.0.2/80") ==
         "counter name packets/tcp/10.10.0.3/80/10.10.0.2/80\n"
@@ -181,7 +203,7 @@ TEST_CASE("nat rules: with nobody usable a packet goes to the own real server, e
   for (auto& real_server : service.real_servers)
     real_server.forwardable = Forwardable::no;
   CHECK(rules(balanced(service), "balance/tcp/10.10.0.3/80") ==
-        "counter name unserved/tcp/10.10.0.3/80\nip protocol tcp dnat to 10.10.0.1:80\n");
+        "counter name unserved/tcp/10.10.0.3/80\nmeta l4proto tcp dnat to 10.10.0.1:80\n");
   service.real_servers.erase(service.real_servers.begin());
   CHECK(rules(balanced(service), "balance/tcp/10.10.0.3/80") ==
         "counter name unserved/tcp/10.10.0.3/80\n");
@@ -231,24 +253,118 @@ TEST_CASE("nat rules: clients of one network are remembered together") {
                          "timeout 60s }\n"));
 }
 
-TEST_CASE("nat rules: IPv6 has a table of its own, for local delivery alone") {
+TEST_CASE("nat rules: IPv6 has a table of its own") {
   const ServiceKey six = {*IpAddress::parse("2001:db8::3"), 80, Protocol::tcp};
-  NatState state = with_local(
-      {{{kVip, 80, Protocol::tcp}, {kOwn, 80}}, {six, {*IpAddress::parse("2001:db8::1"), 80}}});
-  ForwardedVirtualServer service = pair();
-  service.key = six;
-  state.balanced = ForwardingTable{{service}};
-  const NatRuleset ruleset = render(state, AddressFamily::ipv6);
-  CHECK(ruleset.family == "ip6");
-  CHECK(ruleset.chains.size() == 3);
-  CHECK(rules(ruleset, "prerouting") ==
+  const Endpoint own = {*IpAddress::parse("2001:db8::1"), 80};
+  const NatState local = with_local({{{kVip, 80, Protocol::tcp}, {kOwn, 80}}, {six, own}});
+  const NatRuleset delivery = render(local, AddressFamily::ipv6);
+  CHECK(delivery.family == "ip6");
+  CHECK(delivery.chains.size() == 3);
+  CHECK(rules(delivery, "prerouting") ==
         "ip6 daddr 2001:db8::3 tcp dport 80 counter dnat to [2001:db8::1]:80 comment \"TCP "
         "[2001:db8::3]:80\"\n");
-  CHECK(rules(ruleset, "forward") ==
+  CHECK(rules(delivery, "forward") ==
         "ip6 daddr . meta l4proto . th dport { 2001:db8::3 . tcp . 80 } counter drop\n");
-  CHECK(transaction({}, ruleset).starts_with("add table ip6 xlb\nadd chain ip6 xlb forward "));
+  CHECK(transaction({}, delivery).starts_with("add table ip6 xlb\nadd chain ip6 xlb forward "));
   CHECK(render(with_local({{{kVip, 80, Protocol::tcp}, {kOwn, 80}}}), AddressFamily::ipv6)
             .chains.empty());
+}
+
+TEST_CASE("nat rules: IPv6 is balanced as IPv4 is; nft's names have no colons") {
+  ForwardedVirtualServer service = pair();
+  service.key.address = *IpAddress::parse("2001:db8::3");
+  service.peers.clear();
+  service.persistence_timeout = std::chrono::seconds(60);
+  service.persistence_prefix = 64;
+  for (auto& server : service.real_servers)
+    server.endpoint.address = *IpAddress::parse(server.local ? "2001:db8::1" : "2001:db8::2");
+  NatState state;
+  state.balanced = ForwardingTable{{service, pair()}};
+  const NatRuleset ruleset = render(state, AddressFamily::ipv6);
+  CHECK(rules(ruleset, "prerouting") ==
+        "ip6 daddr . meta l4proto . th dport vmap { 2001:db8::3 . tcp . 80 : goto "
+        "arriving/tcp/2001_db8__3/80 }\n");
+  CHECK(rules(ruleset, "server/tcp/2001_db8__3/80/2001_db8__2/80") ==
+        "update @clients/tcp/2001_db8__3/80/2001_db8__2/80 { ip6 saddr & ffff:ffff:ffff:ffff:: "
+        "timeout 60s }\n"
+        "counter name connections/tcp/2001_db8__3/80/2001_db8__2/80 meta l4proto tcp dnat to "
+        "[2001:db8::2]:80\n");
+  CHECK(rules(ruleset, "postrouting") ==
+        "ct status dnat ct original ip6 daddr . meta l4proto . ip6 daddr . th dport { 2001:db8::3 "
+        ". tcp . 2001:db8::2 . 80 } masquerade\n");
+  CHECK(rules(ruleset, "balance/tcp/10.10.0.3/80") == "no chain balance/tcp/10.10.0.3/80");
+}
+
+TEST_CASE(
+    "nat rules: what lvs_method NAT leads to answers with the client's own address in sight") {
+  ForwardedVirtualServer service = pair();
+  service.translated = true;
+  service.peers.clear();
+  service.real_servers[0].translated = true;
+  service.real_servers[1].translated = true;
+  service.real_servers[1].endpoint.port = 8080;
+  NatState state;
+  state.balanced = ForwardingTable{{service}};
+  state.vips_on_loopback = true;
+  const NatRuleset ruleset = render(state);
+  CHECK(rules(ruleset, "postrouting").empty());
+  // Also where the virtual addresses of others are on the loopback interface.
+  CHECK(rules(ruleset, "server/tcp/10.10.0.3/80/10.10.0.1/80")
+            .ends_with("meta l4proto tcp dnat to 10.10.0.1:80\n"));
+  CHECK(rules(ruleset, "server/tcp/10.10.0.3/80/10.10.0.2/8080")
+            .ends_with("meta l4proto tcp dnat to 10.10.0.2:8080\n"));
+  service.real_servers[1].translated = false;
+  state.balanced = ForwardingTable{{service}};
+  CHECK(rules(render(state), "postrouting").find(". 10.10.0.2 . 8080 } masquerade") !=
+        std::string::npos);
+  CHECK(limits_of_nat(*state.balanced, false).size() == 1);
+}
+
+TEST_CASE("nat rules: a mark tells what is balanced before any address does") {
+  ForwardedVirtualServer service = pair();
+  service.key = {IpAddress(), 0, Protocol::tcp, 7};
+  service.translated = true;
+  service.peers.clear();
+  service.real_servers[0].endpoint.port = 0;
+  service.real_servers[1].endpoint.port = 8080;
+  service.real_servers[1].translated = true;
+  NatState state;
+  state.balanced = ForwardingTable{{pair(), service}};
+  const NatRuleset ruleset = render(state);
+  CHECK(rules(ruleset, "prerouting")
+            .starts_with("meta l4proto { tcp, udp } meta mark vmap { 7 : goto arriving/fwm/7 }\n"
+                         "ip daddr . meta l4proto . th dport vmap {"));
+  CHECK(rules(ruleset, "server/fwm/7/10.10.0.1/0")
+            .ends_with("meta l4proto { tcp, udp } dnat to 10.10.0.1\n"));
+  CHECK(rules(ruleset, "server/fwm/7/10.10.0.2/8080")
+            .ends_with("meta l4proto { tcp, udp } dnat to 10.10.0.2:8080\n"));
+  CHECK(rules(ruleset, "received")
+            .find("ct direction original ct status dnat meta mark . ip daddr . th dport vmap { 7 . "
+                  "10.10.0.2 . 8080 : goto count/fwm/7/10.10.0.2/8080 }\n"
+                  "ct direction original ct status dnat meta mark . ip daddr vmap { 7 . 10.10.0.1 "
+                  ": goto count/fwm/7/10.10.0.1/0 }\n") != std::string::npos);
+  CHECK(rules(ruleset, "forward").find("0.0.0.0") == std::string::npos);
+}
+
+TEST_CASE(
+    "nat rules: any port is balanced after the ports that have virtual servers of their own") {
+  ForwardedVirtualServer service = pair();
+  service.key.port = 0;
+  service.peers.clear();
+  for (auto& server : service.real_servers)
+    server.endpoint.port = 0;
+  NatState state;
+  state.balanced = ForwardingTable{{service, pair()}};
+  const NatRuleset ruleset = render(state);
+  CHECK(rules(ruleset, "output") ==
+        "ip daddr . meta l4proto . th dport vmap { 10.10.0.3 . tcp . 80 : goto "
+        "balance/tcp/10.10.0.3/80 }\n"
+        "ip daddr . meta l4proto vmap { 10.10.0.3 . tcp : goto balance/tcp/10.10.0.3/0 }\n");
+  CHECK(rules(ruleset, "server/tcp/10.10.0.3/0/10.10.0.2/0")
+            .ends_with("meta l4proto tcp dnat to 10.10.0.2\n"));
+  CHECK(rules(ruleset, "postrouting")
+            .ends_with("ct status dnat ct original ip daddr . meta l4proto . ip daddr { 10.10.0.3 "
+                       ". tcp . 10.10.0.2 } masquerade\n"));
 }
 
 TEST_CASE("nat rules: any port is delivered after those that have rules of their own") {
@@ -269,14 +385,16 @@ TEST_CASE("nat rules: what a balanced table does otherwise than configured is sa
     service.scheduler = port == 82 ? Scheduler::rr : Scheduler::wlc;
     table.virtual_servers.push_back(service);
   }
-  CHECK(
-      limits_of_nat(table) ==
-      std::vector<std::string>{"without XDP scheduler wlc (2 virtual servers) is balanced as wrr"});
+  CHECK(limits_of_nat(table, true) ==
+        std::vector<std::string>{
+            "by translation scheduler wlc (2 virtual servers) is balanced as wrr"});
   table.virtual_servers.resize(1);
-  table.virtual_servers[0].key.address = *IpAddress::parse("2001:db8::3");
-  CHECK(limits_of_nat(table) ==
-        std::vector<std::string>{"TCP [2001:db8::3]:80 is not balanced: without XDP only IPv4 "
-                                 "virtual servers on one port are"});
+  table.virtual_servers[0].scheduler = Scheduler::rr;
+  table.virtual_servers[0].real_servers[1].endpoint.address = *IpAddress::parse("2001:db8::2");
+  CHECK(limits_of_nat(table, true) ==
+        std::vector<std::string>{"TCP 10.10.0.3:80: real server [2001:db8::2]:80 gets nothing: no "
+                                 "translation leads from one IP version to the other"});
+  CHECK(limits_of_nat(table, false).empty());
 }
 
 }  // namespace

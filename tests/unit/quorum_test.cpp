@@ -174,3 +174,22 @@ TEST_CASE("a quorum raised above what lives is lost with the next look") {
   CHECK(quorum.reconfigure(service({1, 1}, 2)).empty());
   CHECK(update(quorum, {kLive, kDead}) == Scripts{"quorum_down"});
 }
+
+TEST_CASE("a quorum counts the weights in force") {
+  Quorum quorum(service({5, 5}, 10));
+  CHECK(scripts(quorum.update(std::vector{kLive, kLive}, std::vector{5, 5})) ==
+        Scripts{"quorum_up"});
+  CHECK(scripts(quorum.update(std::vector{kLive, kLive}, std::vector{5, 4})) ==
+        Scripts{"quorum_down"});
+  CHECK(quorum.weight() == 9);
+  CHECK(scripts(quorum.update(std::vector{kLive, kLive}, std::vector{1, 200})) ==
+        Scripts{"quorum_up"});
+}
+
+TEST_CASE("rs_init_notifies: a server that is up from the start runs notify_up") {
+  VirtualServerConfig config = service({5, 5}, 1);
+  config.rs_init_notifies = true;
+  Quorum quorum(config);
+  CHECK(update(quorum, {kLive, kDead}) == Scripts{"up1", "down2", "quorum_up"});
+  CHECK(update(quorum, {kLive, kLive}) == Scripts{"up2"});
+}

@@ -210,7 +210,13 @@ TEST_CASE("xlbctl show vrrp lists virtual routers and what is wrong with them") 
   Status::Vrrp master;
   master.instance = "VI_1";
   master.state = "MASTER";
-  master.priority = 200;
+  master.priority = 250;
+  master.effective_priority = 200;
+  master.family = "IPv4";
+  master.mode = "unicast";
+  master.peers = {"10.10.0.2"};
+  master.adverts_late = 7;
+  master.alarms = {{"duplicate", 2}};
   master.virtual_router_id = 10;
   master.interface = "eth0";
   master.virtual_addresses = {"10.10.0.3/24", "10.10.0.4/24"};
@@ -221,18 +227,25 @@ TEST_CASE("xlbctl show vrrp lists virtual routers and what is wrong with them") 
   fault.state = "FAULT";
   fault.reason = "eth1 is down";
   fault.priority = 100;
+  fault.effective_priority = 100;
+  fault.family = "IPv6";
+  fault.mode = "multicast";
   fault.virtual_router_id = 11;
   fault.interface = "eth1";
   fault.version = 3;
   status.vrrp = {master, fault};
   CHECK(show::vrrp_table(document(status)) ==
-        "Instance   State   Priority  VRID  Version  Interface  Master  Transitions  "
-        "Since                     Addresses\n"
-        "VI_1       MASTER  200       10    2        eth0       self    1            "
-        "1970-01-01T00:00:00.000Z  10.10.0.3/24 10.10.0.4/24\n"
-        "long_name  FAULT   100       11    3        eth1       -       0            "
-        "1970-01-01T00:00:00.000Z  -\n"
+        "Instance   State   Priority  VRID  Version  Family  Mode       Interface  Master  "
+        "Transitions  Since                     Addresses\n"
+        "VI_1       MASTER  200       10    2        IPv4    unicast    eth0       self    "
+        "1            1970-01-01T00:00:00.000Z  10.10.0.3/24 10.10.0.4/24\n"
+        "long_name  FAULT   100       11    3        IPv6    multicast  eth1       -       "
+        "0            1970-01-01T00:00:00.000Z  -\n"
+        "VI_1: configured priority: 250\n"
+        "VI_1: peers: 10.10.0.2\n"
         "VI_1: advertisements refused: checksum 3, ttl 1\n"
+        "VI_1: alarms: duplicate 2\n"
+        "VI_1: advertisements sent late: 7\n"
         "long_name: eth1 is down\n");
 }
 
@@ -242,12 +255,16 @@ TEST_CASE("xlbctl show checks has a row for each check") {
   auto& check = status.virtual_servers[0].real_servers[1].checks[0];
   check.up = false;
   check.consecutive_failures = 12;
+  check.attempts = 40;
+  check.suspended = true;
   check.result = "no answer in 5 s";
   CHECK(show::checks_table(document(status)) ==
-        "Prot  VirtualServer   RealServer     Check     Target         State  Failures  Result\n"
-        "TCP   10.20.0.100:80  10.20.0.11:80  HTTP_GET  10.20.0.11:80  up     0         HTTP 200\n"
-        "TCP   10.20.0.100:80  10.20.0.12:80  HTTP_GET  10.20.0.12:80  down   12        "
-        "no answer in 5 s\n");
+        "Prot  VirtualServer   RealServer     Check     Target         State             Attempts  "
+        "Failures  Result\n"
+        "TCP   10.20.0.100:80  10.20.0.11:80  HTTP_GET  10.20.0.11:80  up                0         "
+        "0         HTTP 200\n"
+        "TCP   10.20.0.100:80  10.20.0.12:80  HTTP_GET  10.20.0.12:80  down (suspended)  40        "
+        "12        no answer in 5 s\n");
 }
 
 TEST_CASE("xlbctl show neighbours and drops") {

@@ -62,26 +62,65 @@ using Names = std::vector<std::string>;
 
 }  // namespace
 
+TEST_CASE("the status document tells what a virtual router tracks, and of notify FIFOs") {
+  Status status;
+  Status::Vrrp vrrp;
+  vrrp.sync_group = "G";
+  Status::Tracker file{"file", "load", "up", -7, 2, true, 14, false, "-7"};
+  vrrp.trackers = {{"script", "chk", "down", 0, -20, false, -20, false, "exited 1"}, file};
+  status.vrrp.push_back(vrrp);
+  status.notify_fifos.push_back({"notify_fifo", "/run/fifo", 12, 1});
+  const Json document = Json::parse(to_json(status));
+  const Json& trackers = document["vrrp"][0]["trackers"];
+  CHECK(names(trackers[0]) ==
+        Names{"kind", "name", "state", "weight", "reverse", "priority_change", "fault", "result"});
+  CHECK(names(trackers[1]) == Names{"kind", "name", "state", "value", "weight", "reverse",
+                                    "priority_change", "fault", "result"});
+  CHECK(trackers[1]["value"] == -7);
+  CHECK(document["vrrp"][0]["sync_group"] == "G");
+  CHECK(names(document["notify_fifos"][0]) == Names{"word", "path", "lines", "lost"});
+}
+
 TEST_CASE("the status document has its documented members, in order") {
   const Json document = Json::parse(to_json(example()));
   CHECK(names(document) == Names{"version", "generated_at", "ready", "not_ready_reason", "warnings",
-                                 "flow_table", "dataplane", "vrrp", "virtual_servers", "drops",
-                                 "maps", "loop"});
+                                 "flow_table", "dataplane", "vrrp", "virtual_servers",
+                                 "notify_fifos", "drops", "maps", "loop"});
   CHECK(names(document["maps"][0]) == Names{"name", "used", "size", "memory_bytes"});
   CHECK(names(document["dataplane"][0]) == Names{"interface", "mode", "reason"});
-  CHECK(names(document["vrrp"][0]) ==
-        Names{"instance", "state", "reason", "priority", "virtual_router_id", "interface",
-              "version", "advert_interval_s", "virtual_addresses", "master_address", "since",
-              "transitions", "adverts_sent", "adverts_received", "adverts_refused"});
+  CHECK(names(document["vrrp"][0]) == Names{"instance",
+                                            "state",
+                                            "reason",
+                                            "priority",
+                                            "effective_priority",
+                                            "virtual_router_id",
+                                            "interface",
+                                            "family",
+                                            "mode",
+                                            "peers",
+                                            "version",
+                                            "advert_interval_s",
+                                            "virtual_addresses",
+                                            "master_address",
+                                            "since",
+                                            "transitions",
+                                            "sync_group",
+                                            "trackers",
+                                            "adverts_sent",
+                                            "adverts_received",
+                                            "adverts_late",
+                                            "adverts_refused",
+                                            "alarms"});
   const Json& virtual_server = document["virtual_servers"][0];
-  CHECK(names(virtual_server) == Names{"address", "port", "protocol", "scheduler", "forwarding",
-                                       "hash_port", "one_packet", "persistence_timeout_s",
-                                       "persistence_prefix", "state", "quorum", "packets", "bytes",
-                                       "connections", "rates", "real_servers", "sorry_server"});
+  CHECK(names(virtual_server) == Names{"address", "port", "protocol", "fwmark", "group",
+                                       "scheduler", "forwarding", "hash_port", "one_packet",
+                                       "persistence_timeout_s", "persistence_prefix", "state",
+                                       "quorum", "packets", "bytes", "connections", "rates",
+                                       "real_servers", "sorry_server"});
   CHECK(names(virtual_server["quorum"]) == Names{"needed", "hysteresis", "weight", "met"});
   CHECK(virtual_server["sorry_server"].is_null());
   CHECK(names(virtual_server["real_servers"][0]) ==
-        Names{"address", "port", "forward", "weight", "state", "reason", "mac",
+        Names{"address", "port", "forward", "weight", "configured_weight", "state", "reason", "mac",
               "active_connections", "inactive_connections", "persistent_clients", "packets",
               "bytes", "connections", "rates", "checks"});
   CHECK(names(virtual_server["rates"]) ==

@@ -55,6 +55,23 @@ TEST_CASE("weight 0 keeps existing flows only") {
   CHECK(verdict.forwardable == Forwardable::existing);
 }
 
+TEST_CASE("the weight that checks make is in force, and 0 drains") {
+  RealServerFacts facts = remote();
+  facts.weight = 7;
+  CHECK(judge(real_server(2, 100), facts).weight == 7);
+  facts.weight = 0;
+  const auto verdict = judge(real_server(2, 100), facts);
+  CHECK(verdict.availability == Availability::draining);
+  CHECK(verdict.reason == "weight 0 by its checks: no new connections");
+  VirtualServerConfig config = pair_of_servers();
+  RealServerFacts heavy = remote();
+  heavy.weight = 250;
+  const std::vector<RealServerFacts> both{heavy, remote()};
+  const auto table = desired_forwarding(config, both, {});
+  CHECK(table.real_servers.at(0).weight == 250);
+  CHECK(table.real_servers.at(1).weight == 100);
+}
+
 TEST_CASE("a failed check takes the real server out and says why") {
   RealServerFacts facts = remote();
   facts.healthy = false;
@@ -206,4 +223,46 @@ TEST_CASE("a real server behind a tunnel has the way there; on this host it is l
   CHECK(service.real_servers[0].next_hop == kNextHop);
   CHECK_FALSE(service.real_servers[1].tunnel.has_value());
   CHECK(service.real_servers[1].local);
+}
+
+TEST_CASE("what is translated needs a route and no MAC, and knows no peers") {
+  VirtualServerConfig config = pair_of_servers();
+  config.real_servers[0].translated = config.real_servers[1].translated = true;
+  config.real_servers[1].endpoint.port = 8080;
+  RealServerFacts routed;
+  routed.routed = true;
+  const RealServerFacts facts[] = {local(), routed};
+  const MacAddress directors[] = {kDirectorMac};
+  const auto row = desired_forwarding(config, facts, directors);
+  CHECK(row.translated);
+  CHECK(row.peers.empty());
+  CHECK(row.real_servers[1].translated);
+  CHECK(row.real_servers[1].endpoint.port == 8080);
+  CHECK(row.real_servers[1].forwardable == Forwardable::yes);
+  CHECK_FALSE(row.real_servers[1].next_hop);
+  CHECK(life_of(routed) == Life::live);
+}
+
+TEST_CASE("one real server by NAT, or a mark, has all of them translated") {
+  VirtualServerConfig config = pair_of_servers();
+  CHECK_FALSE(needs_translation(config));
+  config.real_servers[1].translated = true;
+  CHECK(needs_translation(config));
+  config = pair_of_servers();
+  config.more_keys = {{IpAddress(), 0, Protocol::tcp, 7}};
+  CHECK(needs_translation(config));
+  config = pair_of_servers();
+  config.sorry_server = Endpoint{IpAddress::v4(10, 10, 0, 9), 81};
+  config.sorry_translated = true;
+  CHECK(needs_translation(config));
+}
+
+TEST_CASE("a real server at its upper threshold keeps what it has") {
+  RealServerFacts facts = remote();
+  facts.overloaded = true;
+  RealServerConfig config = real_server(2, 1);
+  config.upper_threshold = 10;
+  const auto verdict = judge(config, facts);
+  CHECK(verdict.forwardable == Forwardable::existing);
+  CHECK(verdict.reason == "uthreshold 10: no new connections");
 }

@@ -34,6 +34,10 @@ inline std::string words(const Action& action) {
     std::string operator()(const MasterLost& lost) const {
       return lost.last_master ? fmt::format("lost {}", *lost.last_master) : "lost nobody";
     }
+    std::string operator()(const LowerPriorityHeard& heard) const {
+      return fmt::format("lower {}", heard.priority);
+    }
+    std::string operator()(const WantsMaster&) const { return "wants master"; }
   };
   return std::visit(Speak{}, action);
 }

@@ -21,8 +21,8 @@
 
 #include "core/vrrp_packet.h"
 #include "io/address_announce.h"
+#include "io/announce_queue.h"
 #include "io/arp.h"
-#include "io/event_loop.h"
 #include "io/neighbour_probe.h"
 #include "io/vrrp_socket.h"
 
@@ -101,6 +101,14 @@ int own_index() {
   return static_cast<int>(::if_nametoindex("own0"));
 }
 
+VrrpSocketOptions options_on(const std::string& interface, int index) {
+  VrrpSocketOptions options;
+  options.interface = interface;
+  options.interface_index = index;
+  options.virtual_router_id = 51;
+  return options;
+}
+
 bool is_ipv4(const Frame& frame, uint8_t protocol) {
   return frame[12] == 0x08 && frame[13] == 0x00 && frame[kEthernetHeader + 9] == protocol;
 }
@@ -120,12 +128,12 @@ Frame arp_reply(const MacAddress& mac, const IpAddress& address) {
 TEST_CASE("an advertisement leaves as keepalived's do and comes in from the group") {
   in_namespace([] {
     FarEnd far;
-    auto socket = VrrpSocket::open("own0", own_index());
+    auto socket = VrrpSocket::open(options_on("own0", own_index()));
     REQUIRE(socket.ok());
     const vrrp::Advertisement advertisement{
         vrrp::Advertisement{VrrpVersion::v2, 51, 100, milliseconds(1000), {kVirtual}, "1111"}};
     const auto message = vrrp::encode(advertisement, kOwn, vrrp::kMulticastGroup);
-    REQUIRE((*socket)->send(message, kOwn).ok());
+    REQUIRE((*socket)->send(message, kOwn, vrrp::kMulticastGroup).ok());
 
     Frame frame = far.wait_for([](const Frame& seen) { return is_ipv4(seen, 112); });
     REQUIRE(frame.size() == kEthernetHeader + 20 + message.size());
@@ -146,29 +154,32 @@ TEST_CASE("an advertisement leaves as keepalived's do and comes in from the grou
     far.send(frame);
     pollfd ready{(*socket)->fd(), POLLIN, 0};
     REQUIRE(::poll(&ready, 1, kPatienceMs) == 1);
-    std::vector<Frame> heard;
-    REQUIRE((*socket)
-                ->receive([&](auto bytes) { heard.emplace_back(bytes.begin(), bytes.end()); })
-                .ok());
-    REQUIRE(heard.size() == 1);  // and not our own
-    const auto result = vrrp::decode(heard[0], expected);
-    REQUIRE(std::holds_alternative<vrrp::Received>(result));
-    CHECK(std::get<vrrp::Received>(result).source == kOther);
+    int heard = 0;
+    const auto hear = [&](const std::optional<vrrp::IpPacket>& arrived) {
+      ++heard;
+      REQUIRE(arrived);
+      const auto result = vrrp::decode(*arrived, expected);
+      REQUIRE(std::holds_alternative<vrrp::Received>(result));
+      CHECK(std::get<vrrp::Received>(result).source == kOther);
+    };
+    REQUIRE((*socket)->receive(hear).ok());
+    CHECK(heard == 1);  // and not our own
   });
 }
 
 TEST_CASE("a VRRP socket says what it cannot do") {
   in_namespace([] {
-    const auto absent = VrrpSocket::open("absent0", 4711);
+    const auto absent = VrrpSocket::open(options_on("absent0", 4711));
     REQUIRE_FALSE(absent.ok());
     CHECK(absent.error().text.find("absent0") != std::string::npos);
-    auto socket = VrrpSocket::open("own0", own_index());
+    auto socket = VrrpSocket::open(options_on("own0", own_index()));
     REQUIRE(socket.ok());
-    CHECK_FALSE((*socket)->send({}, kOther).ok());  // not an address of this host
+    CHECK_FALSE(
+        (*socket)->send({}, kOther, vrrp::kMulticastGroup).ok());  // not an address of this host
   });
 }
 
-TEST_CASE("a block of announcements is five gratuitous ARP requests as keepalived sends them") {
+TEST_CASE("VRRP 105: an announcement is a gratuitous ARP request as keepalived sends it") {
   in_namespace([] {
     FarEnd far;
     auto announcer = Announcer::open();
@@ -178,9 +189,41 @@ TEST_CASE("a block of announcements is five gratuitous ARP requests as keepalive
                             0x01, 0x08, 0x06, 0x00, 0x01, 0x08, 0x00, 0x06, 0x04, 0x00, 0x01,
                             0x02, 0x00, 0x00, 0x00, 0x00, 0x01, 0x0a, 0x63, 0x00, 0x64, 0xff,
                             0xff, 0xff, 0xff, 0xff, 0xff, 0x0a, 0x63, 0x00, 0x64};
-    for (int i = 0; i < 5; ++i)
-      CHECK(far.wait_for(is_arp) == expected);
+    CHECK(far.wait_for(is_arp) == expected);
     CHECK_FALSE(announcer->announce(4711, kOwnMac, kVirtual).ok());
+  });
+}
+
+TEST_CASE("announcements go out in order, as far apart as is configured, and not after a cancel") {
+  in_namespace([] {
+    FarEnd far;
+    auto announcer = Announcer::open();
+    REQUIRE(announcer.ok());
+    auto loop = EventLoop::create();
+    REQUIRE(loop.ok());
+    std::vector<std::string> failures;
+    AnnounceQueue queue(**loop, *announcer,
+                        [&](const Error& error) { failures.push_back(error.text); });
+    queue.configure({}, {{{"own0"}, {std::chrono::milliseconds(50), {}}}});
+    const IpAddress second = IpAddress::v4(10, 99, 0, 101);
+    const int mine = 0;
+    const int other = 0;
+    queue.add({&mine, "own0", own_index(), kOwnMac, kVirtual});
+    queue.add({&other, "own0", own_index(), kOwnMac, kVirtual});
+    queue.add({&mine, "own0", own_index(), kOwnMac, second});
+    CHECK(queue.has(&other));
+    queue.cancel(&other);
+    CHECK_FALSE(queue.has(&other));
+    queue.add({&mine, "elsewhere", 4711, kOwnMac, kVirtual});  // not in the group: at once
+    CHECK(failures.size() == 1);
+    const TimePoint began = (*loop)->now();
+    auto stop = (*loop)->timer(EventLoop::Urgency::normal, [&] { (*loop)->stop(); });
+    stop.arm(began + std::chrono::milliseconds(60));
+    REQUIRE((*loop)->run().ok());
+    const auto sender_of = [&] { return arp::sender_of(far.wait_for(is_arp))->address; };
+    CHECK(sender_of() == kVirtual);
+    CHECK(sender_of() == second);
+    CHECK_FALSE(queue.has(&mine));
   });
 }
 

@@ -1,6 +1,7 @@
-// libcurl's multi interface on the event loop: libcurl says which descriptors and which deadline it
-// waits for, the loop says when they are ready. libcurl's callbacks only take notes; transfers end
-// in collect(), outside of them, so that a user's callback may start and cancel exchanges.
+// TLS is libcurl's, by its multi interface on the event loop: libcurl says which descriptors and
+// which deadline it waits for, the loop says when they are ready. libcurl's callbacks only take
+// notes; transfers end in collect(), outside of them, so that a user's callback may start and
+// cancel exchanges.
 #include "io/probe/http_client.h"
 
 #include <curl/curl.h>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "io/probe/http_exchange.h"
+#include "io/probe/http_plain.h"
 
 namespace xlb {
 
@@ -27,6 +29,7 @@ struct HttpClient::Impl {
   std::unordered_map<curl_socket_t, EventLoop::Watch> watches;
   EventLoop::Timer timer;
   CURLM* multi = nullptr;
+  TlsFiles files;
 };
 
 Result<std::unique_ptr<HttpClient>> HttpClient::create(EventLoop& loop) {
@@ -52,8 +55,14 @@ HttpClient::HttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpClient::~HttpClient() = default;
 
 std::unique_ptr<HttpExchange> HttpClient::get(HttpRequest request, HttpCallback callback) {
-  return std::make_unique<CurlExchange>(impl_->multi, impl_->loop, std::move(request),
+  if (!request.tls)
+    return start_plain_exchange(impl_->loop, std::move(request), std::move(callback));
+  return std::make_unique<CurlExchange>(impl_->multi, impl_->loop, impl_->files, std::move(request),
                                         std::move(callback));
+}
+
+void HttpClient::forget_files() {
+  impl_->files.forget();
 }
 
 void HttpClient::Impl::drive(curl_socket_t socket, int events) {

@@ -1,9 +1,13 @@
 #include "io/probe/http_exchange.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "io/probe/http_plain.h"
+#include "io/probe/probe_socket.h"
 
 namespace xlb {
 namespace {
@@ -14,17 +18,6 @@ std::string url_of(const HttpRequest& request) {
   if (!request.tls) return fmt::format("http://{}/", request.server);
   if (request.sni.empty()) return fmt::format("https://{}/", request.server);
   return fmt::format("https://{}:{}/", request.sni, request.server.port);
-}
-
-// A path that would end the request line early is no path.
-bool sendable(std::string_view text) {
-  return !text.empty() && std::none_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
-  });
-}
-
-std::string seconds(Duration duration) {
-  return fmt::format("{:g} s", std::chrono::duration<double>(duration).count());
 }
 
 class OptionSetter {
@@ -50,10 +43,11 @@ const char* cause_of(int error) {
 
 }  // namespace
 
-CurlExchange::CurlExchange(CURLM* multi, EventLoop& loop, HttpRequest request,
+CurlExchange::CurlExchange(CURLM* multi, EventLoop& loop, TlsFiles& files, HttpRequest request,
                            HttpCallback callback)
     : multi_(multi),
       loop_(loop),
+      files_(files),
       request_(std::move(request)),
       callback_(std::move(callback)),
       deadline_(loop.timer(EventLoop::Urgency::normal, [this] { expired(); })),
@@ -74,18 +68,13 @@ CurlExchange* CurlExchange::of(CURL* easy) {
 }
 
 Result<void> CurlExchange::start() {
-  if (!sendable(request_.path)) return fail("path '{}' cannot be sent", request_.path);
-  if (!request_.virtual_host.empty() && !sendable(request_.virtual_host)) {
-    return fail("virtual host '{}' cannot be sent", request_.virtual_host);
-  }
-  Result<Md5> md5 = Md5::create();
-  if (!md5) return md5.error();
-  md5_ = std::move(md5).value();
+  if (auto checked = check_sendable(request_); !checked) return checked;
   if (!easy_) return fail("cannot start a request: out of memory");
   const CURLcode prepared = set_options();
   if (prepared != CURLE_OK) {
     return fail("cannot prepare the request: {}", curl_easy_strerror(prepared));
   }
+  if (auto shown = show_certificate(); !shown) return shown;
   const CURLMcode added = curl_multi_add_handle(multi_, easy_.get());
   if (added != CURLM_OK) return fail("cannot start a request: {}", curl_multi_strerror(added));
   added_ = true;
@@ -142,12 +131,43 @@ CURLcode CurlExchange::set_options() {
   return set.first_error() != CURLE_OK ? set.first_error() : set_callbacks();
 }
 
+// From memory: libcurl would read the files in every attempt.
+Result<void> CurlExchange::set_file(CURLoption option, const std::string& path) {
+  const Result<std::string>& bytes = files_.read(path);
+  if (!bytes) return bytes.error();
+  curl_blob blob{};
+  blob.data = const_cast<char*>(bytes->data());  // libcurl's interface is not const; it copies
+  blob.len = bytes->size();
+  blob.flags = CURL_BLOB_COPY;
+  const CURLcode code = curl_easy_setopt(easy_.get(), option, &blob);
+  if (code != CURLE_OK) return fail("cannot use {}: {}", path, curl_easy_strerror(code));
+  return {};
+}
+
+Result<void> CurlExchange::show_certificate() {
+  const TlsClient& own = request_.tls_client;
+  if (!request_.tls || own.certificate.empty()) return {};
+  if (auto set = set_file(CURLOPT_SSLCERT_BLOB, own.certificate); !set) return set;
+  // keepalived finds the key in the certificate's file when no other is named.
+  const std::string& key = own.key.empty() ? own.certificate : own.key;
+  if (auto set = set_file(CURLOPT_SSLKEY_BLOB, key); !set) return set;
+  if (!own.password.empty()) {
+    curl_easy_setopt(easy_.get(), CURLOPT_KEYPASSWD, own.password.c_str());
+  }
+  return {};
+}
+
 CURLcode CurlExchange::set_callbacks() {
   OptionSetter set(easy_.get());
   set(CURLOPT_OPENSOCKETDATA, this);
   set(
       CURLOPT_OPENSOCKETFUNCTION, +[](void* user, curlsocktype, curl_sockaddr* address) {
         return static_cast<CurlExchange*>(user)->open_socket(*address);
+      });
+  set(
+      CURLOPT_CLOSESOCKETFUNCTION, +[](void*, curl_socket_t socket) {
+        end_by_reset(socket);
+        return ::close(socket);
       });
   set(CURLOPT_HEADERDATA, this);
   set(
@@ -164,10 +184,16 @@ CURLcode CurlExchange::set_callbacks() {
 
 // libcurl's own sockets are not close-on-exec in every version; scripts must not inherit them.
 curl_socket_t CurlExchange::open_socket(const curl_sockaddr& address) {
-  const int fd = ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
-  if (fd < 0) failure_ = fail_errno(errno, "cannot open a socket").text;
-  socket_ = fd;
-  return fd;
+  const AddressFamily family =
+      address.family == AF_INET6 ? AddressFamily::ipv6 : AddressFamily::ipv4;
+  Result<UniqueFd> opened =
+      open_probe_socket(family, address.socktype, address.protocol, request_.source);
+  if (!opened) {
+    failure_ = opened.error().text;
+    return CURL_SOCKET_BAD;
+  }
+  socket_ = opened->release();
+  return socket_;
 }
 
 // Called for every header line, those of interim answers (1xx) and trailers included. Returning
@@ -183,9 +209,19 @@ size_t CurlExchange::on_header(std::string_view line) {
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
   if (status >= 100 && status < 200 && status != 101) return line.size();
   headers_complete_ = true;
-  if (request_.wants_body(static_cast<int>(status))) return line.size();
+  if (request_.wants_body(static_cast<int>(status))) return begin_body() ? line.size() : 0;
   body_refused_ = true;
   return 0;
+}
+
+bool CurlExchange::begin_body() {
+  Result<Md5> md5 = Md5::create();
+  if (md5) {
+    md5_ = std::move(md5).value();
+  } else {
+    failure_ = md5.error().text;
+  }
+  return md5_.has_value();
 }
 
 size_t CurlExchange::on_body(std::string_view bytes) {
@@ -193,6 +229,14 @@ size_t CurlExchange::on_body(std::string_view bytes) {
   if (body_bytes_ > kMaxBodyBytes) {
     failure_ = fmt::format("body larger than {} MiB", kMaxBodyBytes >> 20);
     return 0;
+  }
+  if (request_.keep_body) {
+    if (body_bytes_ > kMaxKeptBytes) {
+      failure_ =
+          fmt::format("body larger than {} KiB: too large to be searched", kMaxKeptBytes >> 10);
+      return 0;
+    }
+    body_ += bytes;
   }
   md5_->update(bytes);
   return bytes.size();
@@ -205,7 +249,7 @@ void CurlExchange::fail_soon(std::string reason) {
 
 void CurlExchange::expired() {
   if (!failure_.empty()) return finish(Error{failure_});
-  const std::string limit = seconds(request_.timeout);
+  const std::string limit = seconds_text(request_.timeout);
   if (!connected()) return finish(fail("connect: no answer within {}", limit));
   curl_off_t encrypted_us = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_APPCONNECT_TIME_T, &encrypted_us);
@@ -244,6 +288,7 @@ Result<HttpResponse> CurlExchange::outcome(CURLcode code) {
   response.status = static_cast<int>(status);
   response.body_bytes = body_bytes_;
   if (!body_refused_) response.digest = md5_->finish();
+  response.body = std::move(body_);
   return response;
 }
 

@@ -11,12 +11,14 @@
 
 #include "io/probe/http_client.h"
 #include "io/probe/md5.h"
+#include "io/probe/tls_files.h"
 
 namespace xlb {
 
 class CurlExchange final : public HttpExchange {
  public:
-  CurlExchange(CURLM* multi, EventLoop& loop, HttpRequest request, HttpCallback callback);
+  CurlExchange(CURLM* multi, EventLoop& loop, TlsFiles& files, HttpRequest request,
+               HttpCallback callback);
   ~CurlExchange() override;
 
   // The exchange that an easy handle belongs to.
@@ -31,6 +33,9 @@ class CurlExchange final : public HttpExchange {
   [[nodiscard]] bool make_lists();  // of headers, and where to connect; false: out of memory
   [[nodiscard]] CURLcode set_options();
   [[nodiscard]] CURLcode set_callbacks();
+  [[nodiscard]] Result<void> show_certificate();
+  [[nodiscard]] Result<void> set_file(CURLoption option, const std::string& path);
+  [[nodiscard]] bool begin_body();
   void expired();
   [[nodiscard]] bool connected() const;
   void finish(const Result<HttpResponse>& result);
@@ -50,6 +55,7 @@ class CurlExchange final : public HttpExchange {
 
   CURLM* multi_;
   EventLoop& loop_;
+  TlsFiles& files_;
   HttpRequest request_;
   HttpCallback callback_;
   EventLoop::Timer deadline_;
@@ -65,6 +71,7 @@ class CurlExchange final : public HttpExchange {
   bool headers_complete_ = false;
   bool body_refused_ = false;
   size_t body_bytes_ = 0;
+  std::string body_;  // kept
   std::optional<Md5> md5_;
 };
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "io/probe/body_pattern.h"
 #include "io/probe/http_client.h"
 
 namespace xlb {
@@ -31,23 +32,47 @@ std::string expected_text(const HttpUrl& url) {
   return text;
 }
 
-ProbeResult judge(const HttpUrl& url, const Result<HttpResponse>& response) {
+bool needs_body(const HttpUrl& url) {
+  return url.md5_digest.has_value() || url.pattern.has_value();
+}
+
+ProbeResult search(BodySearches& searches, const BodyPattern& pattern, const std::string& body) {
+  const auto& search = searches.of(pattern);
+  if (!search) return {false, "regex: " + search.error().text};
+  const Result<bool> found = (*search)->matches(body);
+  if (!found) return {false, "regex: " + found.error().text};
+  if (*found == pattern.must_match)
+    return {true, *found ? "regex matches" : "regex does not match"};
+  return {false, *found ? "regex matches, which it must not" : "regex does not match"};
+}
+
+ProbeResult judge(BodySearches& searches, const HttpUrl& url,
+                  const Result<HttpResponse>& response) {
   if (!response) return {false, response.error().text};
   if (!accepts(url, response->status)) {
     return {false, fmt::format("HTTP {}, expected {}", response->status, expected_text(url))};
   }
-  if (!url.md5_digest) return {true, fmt::format("HTTP {}", response->status)};
-  if (response->digest != *url.md5_digest) {
-    return {false, fmt::format("digest {}, expected {}", response->digest, *url.md5_digest)};
+  ProbeResult result{true, fmt::format("HTTP {}", response->status)};
+  if (url.md5_digest) {
+    if (response->digest != *url.md5_digest) {
+      return {false, fmt::format("digest {}, expected {}", response->digest, *url.md5_digest)};
+    }
+    result.text += ", digest matches";
   }
-  return {true, fmt::format("HTTP {}, digest matches", response->status)};
+  if (!url.pattern) return result;
+  const ProbeResult found = search(searches, *url.pattern, response->body);
+  if (!found.ok) return found;
+  return {true, result.text + ", " + found.text};
 }
 
 class HttpProbe final : public Probe {
  public:
-  HttpProbe(HttpClient& client, const CheckConfig& check, ProbeCallback callback)
-      : client_(client),
+  HttpProbe(ProbeContext& context, const CheckConfig& check, ProbeCallback callback)
+      : client_(context.http()),
+        searches_(context.searches()),
         target_(check.target),
+        source_(check.source),
+        tls_client_(check.tls),
         timeout_(check.timing.connect_timeout),
         tls_(check.kind == CheckKind::ssl_get),
         version_(check.http_version),
@@ -68,13 +93,16 @@ class HttpProbe final : public Probe {
     request.tls = tls_;
     request.sni = url.sni;
     request.timeout = timeout_;
-    request.wants_body = [&url](int status) { return url.md5_digest && accepts(url, status); };
+    request.source = source_;
+    request.tls_client = tls_client_;
+    request.keep_body = url.pattern.has_value();
+    request.wants_body = [&url](int status) { return needs_body(url) && accepts(url, status); };
     exchange_ =
         client_.get(std::move(request), [this](const auto& response) { answered(response); });
   }
 
   void answered(const Result<HttpResponse>& response) {
-    ProbeResult result = judge(urls_[current_], response);
+    ProbeResult result = judge(searches_, urls_[current_], response);
     if (result.ok && current_ + 1 < urls_.size()) {
       ++current_;
       return ask();
@@ -86,7 +114,10 @@ class HttpProbe final : public Probe {
   }
 
   HttpClient& client_;
+  BodySearches& searches_;
   Endpoint target_;
+  CheckSource source_;
+  TlsClient tls_client_;
   Duration timeout_;
   bool tls_;
   HttpVersion version_;
@@ -98,9 +129,9 @@ class HttpProbe final : public Probe {
 
 }  // namespace
 
-std::unique_ptr<Probe> start_http_probe(HttpClient& client, const CheckConfig& check,
+std::unique_ptr<Probe> start_http_probe(ProbeContext& context, const CheckConfig& check,
                                         ProbeCallback callback) {
-  return std::make_unique<HttpProbe>(client, check, std::move(callback));
+  return std::make_unique<HttpProbe>(context, check, std::move(callback));
 }
 
 }  // namespace xlb

@@ -1,7 +1,7 @@
 // HTTP_GET and SSL_GET: every url's status must be an accepted one (200-299 unless the url says
-// otherwise), then its body's MD5 must be the url's digest, if it has one. The status is tested
-// first, so an error page never passes for its body. Without a digest the answer is decided by its
-// headers and the body is not read.
+// otherwise), then its body's MD5 must be the url's digest, if it has one, then its regex must
+// match. The status is tested first, so an error page never passes for its body. Without digest and
+// regex the answer is decided by its headers and the body is not read.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace xlb {
 
-std::unique_ptr<Probe> start_http_probe(HttpClient& client, const CheckConfig& check,
+std::unique_ptr<Probe> start_http_probe(ProbeContext& context, const CheckConfig& check,
                                         ProbeCallback callback);
 
 }  // namespace xlb

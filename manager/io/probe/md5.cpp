@@ -1,6 +1,7 @@
 #include "io/probe/md5.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <openssl/evp.h>
 
 #include <array>
@@ -8,6 +9,15 @@
 #include <utility>
 
 namespace xlb {
+namespace {
+
+// Looked up once: OpenSSL would search its providers for every body.
+const EVP_MD* algorithm() {
+  static const EVP_MD* const md5 = EVP_MD_fetch(nullptr, "MD5", nullptr);
+  return md5;
+}
+
+}  // namespace
 
 void Md5::Free::operator()(evp_md_ctx_st* context) const {
   EVP_MD_CTX_free(context);
@@ -17,7 +27,8 @@ Md5::Md5(std::unique_ptr<evp_md_ctx_st, Free> context) : context_(std::move(cont
 
 Result<Md5> Md5::create() {
   std::unique_ptr<evp_md_ctx_st, Free> context(EVP_MD_CTX_new());
-  if (!context || EVP_DigestInit_ex(context.get(), EVP_md5(), nullptr) != 1) {
+  if (!context || algorithm() == nullptr ||
+      EVP_DigestInit_ex2(context.get(), algorithm(), nullptr) != 1) {
     return fail("cannot compute MD5: OpenSSL refuses it (FIPS mode?)");
   }
   return Md5(std::move(context));
@@ -32,10 +43,7 @@ std::string Md5::finish() {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned length = 0;
   if (EVP_DigestFinal_ex(context_.get(), digest.data(), &length) != 1) std::abort();
-  std::string hex;
-  for (unsigned i = 0; i < length; ++i)
-    hex += fmt::format("{:02x}", digest.at(i));
-  return hex;
+  return fmt::format("{:02x}", fmt::join(digest.begin(), digest.begin() + length, ""));
 }
 
 }  // namespace xlb

@@ -1,8 +1,8 @@
 // One attempt of a health check, on the event loop, without ever blocking it. A probe reaches out
 // once, calls back once with what it found, and keeps no memory: what a result means is
-// core/health.h's.
+// core/health.h's. One absolute deadline, connect_timeout, bounds every attempt; what the kinds do
+// within it their own headers say.
 //
-// TCP_CHECK passes when the connection opens within connect_timeout.
 // HTTP_GET asks for its urls one after the other and passes when all pass; the first failing url
 // ends the attempt. (keepalived asks for one url per delay_loop; a real server with several urls is
 // judged sooner here.) Each url has one absolute deadline, connect_timeout, for connecting and the
@@ -21,6 +21,8 @@
 namespace xlb {
 
 class HttpClient;
+class BodySearches;
+class ScriptRunner;
 
 // What all probes of one loop share. Outlives its probes; must not be destroyed from a probe's
 // callback.
@@ -33,12 +35,21 @@ class ProbeContext {
 
   [[nodiscard]] EventLoop& loop() { return loop_; }
   [[nodiscard]] HttpClient& http() { return *http_; }
+  [[nodiscard]] BodySearches& searches() { return *searches_; }
+  // Who runs MISC_CHECK's programs; a runner of the context's own without use_scripts().
+  [[nodiscard]] ScriptRunner& scripts();
+  void use_scripts(ScriptRunner& scripts) { scripts_ = &scripts; }
+  // What was read or compiled for checks is made anew when it is needed: after a reload.
+  void forget();
 
  private:
   ProbeContext(EventLoop& loop, std::unique_ptr<HttpClient> http);
 
   EventLoop& loop_;
   std::unique_ptr<HttpClient> http_;
+  std::unique_ptr<BodySearches> searches_;
+  std::unique_ptr<ScriptRunner> own_scripts_;
+  ScriptRunner* scripts_ = nullptr;
 };
 
 // A running attempt; destroying it cancels it, and then it never calls back.

@@ -1,7 +1,9 @@
 """A topology and everything that runs in it, with one end: close()."""
 
+from .adverts import Forger, Listener
 from .client import Client
 from .director import Director
+from .frr import Frr
 from .keepalived import Keepalived
 from .tls import TlsServer
 from .topology import Topology, remove_directory, scratch_directory
@@ -40,6 +42,15 @@ class Lab:
 
     def keepalived(self, name, config):
         return self.own(Keepalived(self.topology.server(name), self.directory / f"keepalived-{name}", config)).start()
+
+    def frr(self, name, **options):
+        return self.own(Frr(self.topology.server(name), self.directory / f"frr-{name}", **options)).start()
+
+    def forger(self, name):
+        return self.own(Forger(getattr(self.topology, name)))
+
+    def listener(self, name):
+        return self.own(Listener(getattr(self.topology, name)))
 
     def pair(self, config, names=("n1", "n2")):
         """Directors on both servers; the first is master and both forward when this returns."""

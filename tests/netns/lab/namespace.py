@@ -3,10 +3,13 @@
 import ctypes
 import json
 import os
+import pathlib
 import socket
+import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from .process import LabError, run
+from .process import LabError, run, wait_until
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
@@ -20,6 +23,32 @@ def _join(path):
             raise LabError(f"cannot enter {path}: {os.strerror(code)}")
     finally:
         os.close(fd)
+
+
+class _Monitor:
+    def __init__(self, host):
+        self._file = tempfile.NamedTemporaryFile()  # lives as long as this
+        self._process = subprocess.Popen(["ip", "-n", host.name, "monitor", "address", "route", "rule"],
+                                         stdout=self._file, stderr=subprocess.DEVNULL)
+        # It listens once its socket is bound: a route of our own tells.
+        mark = "198.51.100.254"
+        wait_until(lambda: self._seen(host, mark), 5, "ip monitor listens")
+
+    def _seen(self, host, mark):
+        host.ip("route", "add", "blackhole", mark)
+        host.ip("route", "del", "blackhole", mark)
+        return mark in self.text()
+
+    def text(self):
+        return pathlib.Path(self._file.name).read_text(encoding="utf-8")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait()
+        self._file.close()
 
 
 class Namespace:
@@ -59,6 +88,10 @@ class Namespace:
 
     def ip_json(self, *argv):
         return json.loads(run(["ip", "-n", self.name, "-d", "-j", *(str(argument) for argument in argv)]) or "[]")
+
+    def monitor(self):
+        """What changes on addresses, routes and rules from here on, in `ip monitor`'s words."""
+        return _Monitor(self)
 
     def nft(self, script):
         self.run("nft", "-f", "-", text_input=script)

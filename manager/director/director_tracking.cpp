@@ -1,0 +1,84 @@
+// What virtual routers follow besides the election, as the director wires it: trackers' verdicts to
+// instances, instances to their sync groups.
+#include "base/log.h"
+#include "director/director.h"
+#include "director/notify_script.h"
+
+namespace xlb {
+namespace {
+
+std::pair<std::string_view, const std::optional<ScriptCommand>*> message_of(
+    const SyncGroupConfig& group, vrrp::State state) {
+  switch (state) {
+    case vrrp::State::master:
+      return {"MASTER", &group.notify_master};
+    case vrrp::State::backup:
+      return {"BACKUP", &group.notify_backup};
+    case vrrp::State::fault:
+      return {"FAULT", &group.notify_fault};
+    case vrrp::State::init:
+      break;
+  }
+  return {"STOP", &group.notify_stop};
+}
+
+}  // namespace
+
+Result<void> Director::open_tracking() {
+  groups_ = std::make_unique<SyncGroups>([this](const SyncGroupConfig& group, vrrp::State state) {
+    const auto [word, own] = message_of(group, state);
+    const std::string queue = "vrrp_sync_group " + group.name;
+    if (*own) run_notify_script(*scripts_, config_.global, queue, **own);
+    if (group.notify) {
+      ScriptCommand command = *group.notify;
+      command.argv.insert(command.argv.end(), {"GROUP", group.name, std::string(word), "0"});
+      run_notify_script(*scripts_, config_.global, queue, command);
+    }
+    notifications_->tell(VrrpNotice{true, group.name, std::string(word), 0});
+  });
+  auto tracking = VrrpTrackers::create(*loop_, *netlink_, [this] { tracking_changed(); });
+  if (!tracking) return tracking.error();
+  tracking_ = std::move(*tracking);
+  return {};
+}
+
+void Director::follow_trackers() {
+  tracking_->configure(config_);
+  tracking_changed();
+}
+
+void Director::tracking_changed() {
+  if (stopping_) return;
+  for (const auto& instance : instances_) {
+    const tracking::Verdict verdict = tracking_->verdict(instance->config());
+    instance->set_tracking(verdict.priority, verdict.fault);
+    if (!instance->started()) start_when_known(*instance);
+  }
+  groups_->evaluate();
+  request_publish();
+}
+
+// To the FIFOs only, for readers that a reload wants to bring in line.
+void Director::tell_states() {
+  for (const auto& instance : instances_)
+    instance->tell_state();
+  groups_->visit([this](const SyncGroupConfig& group, vrrp::State state) {
+    notifications_->tell(
+        VrrpNotice{true, group.name, std::string(message_of(group, state).first), 0});
+  });
+}
+
+// Not before each of its trackers has had a first result, or it would leave FAULT for it, or
+// become master without it. Whoever goes on as master had them in its life before, and goes on with
+// the priority that they gave it.
+void Director::start_when_known(VrrpInstance& instance) {
+  tracking::Verdict verdict = tracking_->verdict(instance.config());
+  if (verdict.pending && instance.may_resume()) {
+    tracking_->resume(instance.config());
+    verdict = tracking_->verdict(instance.config());
+    instance.set_tracking(verdict.priority, verdict.fault);
+  }
+  if (!verdict.pending || !verdict.fault.empty()) instance.start();
+}
+
+}  // namespace xlb
