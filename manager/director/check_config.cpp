@@ -148,10 +148,10 @@ CheckedConfig check_config_file(const std::string& file, Strictness strictness,
   if (!stays_in_namespace && !result.net_namespace.empty()) {
     const auto entered = enter_network_namespace(result.net_namespace);
     if (!entered) {
-      result.diagnostics.push_back({Diagnostic::Severity::error,
-                                    {file, 1, 1},
-                                    entered.error().text,
-                                    fmt::format("ip netns add {}", result.net_namespace)});
+      Diagnostic& problem = result.diagnostics.emplace_back();
+      problem.place = {file, 1, 1};
+      problem.text = entered.error().text;
+      problem.hint = fmt::format("ip netns add {}", result.net_namespace);
       result.config.reset();
       return result;
     }

@@ -49,7 +49,7 @@ Status Director::build_status() {
   const auto in_ms = [](Duration lag) {
     return std::chrono::duration<double, std::milli>(lag).count();
   };
-  status.loop = {in_ms(loop_->max_lag()), in_ms(loop_->lag_of(0.5)), in_ms(loop_->lag_of(0.99))};
+  status.loop = {in_ms(loop_->lag().max()), in_ms(loop_->lag().of(0.5)), in_ms(loop_->lag().of(0.99))};
 
   if (attaching_) {
     status.not_ready_reason = "starting";

@@ -9,15 +9,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <csignal>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <unordered_map>
 #include <utility>
 
 #include "base/unique_fd.h"
+#include "core/timer_queue.h"
 
 namespace xlb {
 namespace {
@@ -34,8 +33,9 @@ constexpr size_t kEventsPerTurn = 16;
 // Of those that are not urgent: when more is due than can be done, descriptors have their turn.
 constexpr size_t kTimersPerTurn = 32;
 
-constexpr auto kLagStep = std::chrono::microseconds(100);
-constexpr size_t kLagSteps = 1000;
+// Deadlines that are not urgent are woken for together: setting the timer costs more than serving
+// it where a hypervisor has to be asked.
+constexpr auto kNormalGrain = std::chrono::milliseconds(1);
 
 struct WatchEntry {
   int fd = -1;
@@ -46,10 +46,7 @@ struct WatchEntry {
 struct TimerEntry {
   EventLoop::Urgency urgency = EventLoop::Urgency::normal;
   std::function<void()> handler;
-  std::optional<TimePoint> when;  // armed
 };
-
-using TimerQueue = std::set<std::pair<TimePoint, uint64_t>>;
 
 timespec to_timespec(TimePoint when) {
   // steady_clock is CLOCK_MONOTONIC. An all-zero value would disarm the timerfd.
@@ -86,10 +83,10 @@ struct EventLoop::Impl {
   bool in_handler = false;
   bool serving_urgent = false;
   bool stopping = false;
-  Duration max_lag{};
-  std::array<uint64_t, kLagSteps> lags{};  // timers by lateness; the last one has all that is more
+  LagHistogram lag;
 
   TimerQueue& queue(Urgency urgency) { return urgency == Urgency::urgent ? urgent : normal; }
+  TimerQueue& queue_of(uint64_t timer) { return queue(timers.at(timer)->urgency); }
 
   Result<void> add(int fd, uint32_t events, uint64_t id) const {
     return add_to(epoll, fd, events, id);
@@ -114,37 +111,17 @@ struct EventLoop::Impl {
     handler_time = outer_time;
   }
 
-  void disarm(uint64_t id, TimerEntry& entry) {
-    if (!entry.when) return;
-    queue(entry.urgency).erase({*entry.when, id});
-    entry.when.reset();
-  }
-
-  void note_lag(Duration lag) {
-    max_lag = std::max(max_lag, lag);
-    ++lags[std::min(static_cast<size_t>(lag / kLagStep), kLagSteps - 1)];
-  }
-
   // Serves the timers that are due now, each at most once: one that re-arms itself in the past
   // waits for the next pass.
   void serve_timers(Urgency urgency) {
     TimerQueue& waiting = queue(urgency);
-    const TimePoint pass = TimePoint::clock::now();
-    if (waiting.empty() || waiting.begin()->first > pass) return;
-    const size_t most = urgency == Urgency::normal ? kTimersPerTurn : waiting.size();
-    std::vector<std::pair<TimePoint, uint64_t>> due;
-    for (auto it = waiting.begin(); it != waiting.end() && it->first <= pass; ++it) {
-      if (due.size() == most) break;
-      due.push_back(*it);
-    }
-    for (const auto& [when, id] : due) {
+    const size_t most = urgency == Urgency::normal ? kTimersPerTurn : timers.size();
+    for (const auto& deadline : waiting.due(TimePoint::clock::now(), most)) {
       if (urgency == Urgency::normal) serve_urgent();
       if (stopping) return;
-      const auto found = timers.find(id);
-      if (found == timers.end() || found->second->when != when) continue;  // destroyed or re-armed
-      const std::shared_ptr<TimerEntry> entry = found->second;
-      disarm(id, *entry);
-      note_lag(TimePoint::clock::now() - when);
+      if (!waiting.take(deadline)) continue;  // destroyed or armed anew
+      const std::shared_ptr<TimerEntry> entry = timers.at(deadline.second);
+      lag.note(TimePoint::clock::now() - deadline.first);
       call(entry->handler);
     }
   }
@@ -152,7 +129,8 @@ struct EventLoop::Impl {
   // What urgent timers wait for may have arrived already: it is read before they are told that it
   // has not.
   void serve_urgent() {
-    if (serving_urgent || urgent.empty() || urgent.begin()->first > TimePoint::clock::now()) return;
+    const std::optional<TimePoint> first = urgent.first();
+    if (serving_urgent || !first || *first > TimePoint::clock::now()) return;
     serving_urgent = true;
     read_urgent();
     if (!stopping) serve_timers(Urgency::urgent);
@@ -170,11 +148,10 @@ struct EventLoop::Impl {
   }
 
   Result<void> set_timer_fd() {
-    std::optional<TimePoint> earliest;
-    for (const TimerQueue* waiting : {&urgent, &normal}) {
-      if (waiting->empty()) continue;
-      const TimePoint first = waiting->begin()->first;
-      earliest = earliest ? std::min(*earliest, first) : first;
+    std::optional<TimePoint> earliest = urgent.first();
+    if (const std::optional<TimePoint> first = normal.first()) {
+      const TimePoint together = rounded_up(*first, kNormalGrain);
+      earliest = earliest ? std::min(*earliest, together) : together;
     }
     if (earliest == timer_fd_set_to) return {};
     itimerspec spec{};
@@ -310,8 +287,7 @@ Result<EventLoop::Watch> EventLoop::watch(int fd, uint32_t epoll_events,
 
 EventLoop::Timer EventLoop::timer(Urgency urgency, std::function<void()> handler) {
   const uint64_t id = impl_->next_id++;
-  impl_->timers.emplace(
-      id, std::make_shared<TimerEntry>(TimerEntry{urgency, std::move(handler), std::nullopt}));
+  impl_->timers.emplace(id, std::make_shared<TimerEntry>(TimerEntry{urgency, std::move(handler)}));
   Timer result;
   result.loop_ = this;
   result.id_ = id;
@@ -365,25 +341,12 @@ void EventLoop::stop() {
   impl_->stopping = true;
 }
 
-Duration EventLoop::max_lag() const {
-  return impl_->max_lag;
-}
-
-Duration EventLoop::lag_of(double share) const {
-  uint64_t total = 0;
-  for (const uint64_t count : impl_->lags)
-    total += count;
-  const auto wanted = static_cast<uint64_t>(std::ceil(share * static_cast<double>(total)));
-  uint64_t seen = 0;
-  size_t step = 0;
-  while (step < kLagSteps && seen < wanted)
-    seen += impl_->lags[step++];
-  return std::min(Duration(kLagStep) * static_cast<Duration::rep>(step), impl_->max_lag);
+const LagHistogram& EventLoop::lag() const {
+  return impl_->lag;
 }
 
 void EventLoop::restart_lag() {
-  impl_->max_lag = Duration{};
-  impl_->lags.fill(0);
+  impl_->lag = LagHistogram();
 }
 
 EventLoop::Watch::Watch(Watch&& other) noexcept
@@ -433,20 +396,15 @@ EventLoop::Timer::~Timer() {
 }
 
 void EventLoop::Timer::arm(TimePoint when) {
-  if (loop_ == nullptr) return;
-  Impl& impl = *loop_->impl_;
-  TimerEntry& entry = *impl.timers.at(id_);
-  impl.disarm(id_, entry);
-  entry.when = when;
-  impl.queue(entry.urgency).emplace(when, id_);
+  if (loop_ != nullptr) loop_->impl_->queue_of(id_).arm(id_, when);
 }
 
 void EventLoop::Timer::disarm() {
-  if (loop_ != nullptr) loop_->impl_->disarm(id_, *loop_->impl_->timers.at(id_));
+  if (loop_ != nullptr) loop_->impl_->queue_of(id_).disarm(id_);
 }
 
 bool EventLoop::Timer::armed() const {
-  return loop_ != nullptr && loop_->impl_->timers.at(id_)->when.has_value();
+  return loop_ != nullptr && loop_->impl_->queue_of(id_).armed(id_);
 }
 
 void EventLoop::Timer::destroy() {

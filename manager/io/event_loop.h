@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "core/lag_histogram.h"
 #include "core/types.h"
 
 namespace xlb {
@@ -85,10 +86,9 @@ class EventLoop {
   // Ends run() after the current handler; before run(), makes it return at once.
   void stop();
 
-  // The greatest lateness of a timer since start, or since restart_lag().
-  [[nodiscard]] Duration max_lag() const;
-  // The lateness that `share` (0 to 1) of the timers did not exceed, to 0.1 ms, at most 100 ms.
-  [[nodiscard]] Duration lag_of(double share) const;
+  // Of the timers since start, or since restart_lag(). One that is not urgent is late by up to a
+  // millisecond of its own accord.
+  [[nodiscard]] const LagHistogram& lag() const;
   void restart_lag();
 
  private:
