@@ -217,14 +217,74 @@ std::string members_of(const Json& object) {
   return text_of(object).substr(1);
 }
 
+// As it stands `level` levels deep in a pretty document. A JSON text has no newline but those
+// between members.
+std::string pretty_text_of(const Json& value, size_t level) {
+  std::string result;
+  for (const char character : text_of(value, 2)) {
+    result += character;
+    if (character == '\n') result.append(2 * level, ' ');
+  }
+  return result;
+}
+
+// As opened() and members_of().
+std::string pretty_opened(const Json& object, size_t level) {
+  std::string text = pretty_text_of(object, level);
+  text.resize(text.size() - 2 * level - 2);  // the last newline, its spaces, the brace
+  return text;
+}
+std::string pretty_members_of(const Json& object, size_t level) {
+  return pretty_text_of(object, level).substr(1);
+}
+
+template <typename Items, typename Append>
+void append_pretty_array(std::string& out, const Items& items, size_t level, Append append) {
+  if (items.empty()) {
+    out += "[]";
+    return;
+  }
+  char before = '[';
+  for (const auto& item : items) {
+    out += std::exchange(before, ',');
+    out += '\n';
+    out.append(2 * level + 2, ' ');
+    append(item);
+  }
+  out += '\n';
+  out.append(2 * level, ' ');
+  out += ']';
+}
+
+void append_pretty(std::string& out, const Status::VirtualServer& service) {
+  out += pretty_opened(head_of(service), 2) + ",\n      \"real_servers\": ";
+  append_pretty_array(out, service.real_servers, 3, [&](const Status::RealServer& real_server) {
+    out += pretty_text_of(json_of(real_server), 4);
+  });
+  Json tail = Json::object();
+  add_tail(tail, service);
+  out += "," + pretty_members_of(tail, 2);
+}
+
+// Virtual server by virtual server: a document of all would take ten times the memory of its text.
+std::string pretty_json(const Status& status) {
+  std::string out = pretty_opened(head_of(status), 0) + ",\n  \"virtual_servers\": ";
+  append_pretty_array(out, status.virtual_servers, 1,
+                      [&](const auto& service) { append_pretty(out, service); });
+  Json tail = Json::object();
+  add_tail(tail, status);
+  return out + "," + pretty_members_of(tail, 0) + "\n";
+}
+
 }  // namespace
 
 std::string to_json(const Status& status, JsonStyle style) {
+  if (style == JsonStyle::pretty) return pretty_json(status);
   Json document = head_of(status);
   document["virtual_servers"] =
       array_of(status.virtual_servers, [](auto& item) { return json_of(item); });
   add_tail(document, status);
-  return text_of(document, style == JsonStyle::pretty ? 2 : -1) + "\n";
+  return text_of(document) + "\n";
 }
 
 bool StatusDocument::next(std::string& out) {

@@ -5,10 +5,12 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <set>
 
 #include "io/socket_address.h"
 
@@ -36,11 +38,33 @@ bool would_block(int code) {
   return code == EAGAIN || code == EWOULDBLOCK || code == EINTR;
 }
 
+size_t size_of(const FrontResponse& response) {
+  return response.head.size() + (response.body ? response.body->size() : 0);
+}
+
+// What is left of it after `written` bytes.
+ssize_t send_rest(int socket, const FrontResponse& response, size_t written) {
+  const std::string_view head =
+      std::string_view(response.head).substr(std::min(written, response.head.size()));
+  const std::string_view body = response.body
+                                    ? std::string_view(*response.body)
+                                          .substr(written - std::min(written, response.head.size()))
+                                    : std::string_view();
+  std::array<iovec, 2> parts{{{const_cast<char*>(head.data()), head.size()},
+                              {const_cast<char*>(body.data()), body.size()}}};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
 }  // namespace
 
-Result<std::unique_ptr<HttpFront>> HttpFront::listen(const Endpoint& endpoint, Answer answer) {
+Result<std::unique_ptr<HttpFront>> HttpFront::listen(const Endpoint& endpoint, Answer answer,
+                                                     const HttpLimits& limits) {
   std::unique_ptr<HttpFront> front(new HttpFront());
   front->answer_ = std::move(answer);
+  front->limits_ = limits;
   SocketAddress address = socket_address(endpoint);
   front->listener_.reset(
       ::socket(address.get()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -89,10 +113,11 @@ void HttpFront::run() {
     now = steady_clock::now();
     for (size_t i = 0; i < connections_.size(); ++i) {
       if (polled[i + 2].revents != 0) serve(connections_[i], now);
-      if (connections_[i].deadline <= now) connections_[i].open = false;
+      close_at_deadline(connections_[i], now);
     }
-    std::erase_if(connections_, [](const Connection& connection) { return !connection.open; });
-    if (polled[1].revents != 0) accept_all(now);
+    erase_closed();
+    if (polled[1].revents != 0) accept_all(steady_clock::now());
+    erase_closed();
   }
   connections_.clear();
   listener_.reset();  // refuses also those still in the backlog
@@ -138,10 +163,25 @@ void HttpFront::give_up_one() {
   connections_.erase(least);
 }
 
+void HttpFront::erase_closed() {
+  std::erase_if(connections_, [](const Connection& connection) { return !connection.open; });
+}
+
+// Who does not take its answer is told by a reset that it is not whole, and what the kernel holds
+// of it goes at once.
+void HttpFront::close_at_deadline(Connection& connection, TimePoint now) {
+  if (!connection.open || connection.deadline > now) return;
+  connection.open = false;
+  if (connection.phase != Phase::writing) return;
+  const linger at_once{1, 0};
+  (void)::setsockopt(connection.socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 void HttpFront::serve(Connection& connection, TimePoint now) {
+  if (!connection.open) return;
   switch (connection.phase) {
     case Phase::reading:
-      read_head(connection, now);
+      read_head(connection);
       break;
     case Phase::writing:
       write_response(connection, now);
@@ -152,7 +192,7 @@ void HttpFront::serve(Connection& connection, TimePoint now) {
   }
 }
 
-void HttpFront::read_head(Connection& connection, TimePoint now) {
+void HttpFront::read_head(Connection& connection) {
   std::array<char, kMaxHeadBytes> buffer{};
   const size_t room = kMaxHeadBytes - connection.head.size();
   const ssize_t got = ::recv(connection.socket.get(), buffer.data(), room, 0);
@@ -164,33 +204,63 @@ void HttpFront::read_head(Connection& connection, TimePoint now) {
   connection.head.append(buffer.data(), static_cast<size_t>(got));
   const size_t end = end_of_head(connection.head);
   if (end != std::string::npos) {
-    respond(connection, answer_(std::string_view(connection.head).substr(0, end)), now);
+    respond(connection, answer(std::string_view(connection.head).substr(0, end)));
   } else if (connection.head.size() == kMaxHeadBytes) {
-    respond(connection, std::string(kHeadTooLarge), now);
+    respond(connection, {std::string(kHeadTooLarge), nullptr});
   }
 }
 
-void HttpFront::respond(Connection& connection, std::string response, TimePoint now) {
+// A large answer takes long to make: that is not the others' slowness.
+FrontResponse HttpFront::answer(std::string_view head) {
+  const TimePoint begun = steady_clock::now();
+  FrontResponse response = answer_(head);
+  const Duration busy = steady_clock::now() - begun;
+  for (Connection& connection : connections_)
+    connection.deadline += busy;
+  return response;
+}
+
+void HttpFront::respond(Connection& connection, FrontResponse response) {
+  const TimePoint now = steady_clock::now();
+  const auto size = static_cast<double>(size_of(response));
+  const std::chrono::duration<double> reading(size / static_cast<double>(limits_.bytes_per_s));
   connection.response = std::move(response);
   connection.phase = Phase::writing;
-  connection.deadline = now + kWriteDeadline;
+  connection.deadline = now + limits_.write + std::chrono::duration_cast<Duration>(reading);
+  keep_within_memory(connection);
   write_response(connection, now);
 }
 
+void HttpFront::keep_within_memory(const Connection& newest) {
+  while (true) {
+    size_t held = 0;
+    std::set<const std::string*> bodies;
+    Connection* oldest = nullptr;
+    for (Connection& connection : connections_) {
+      const std::string* const body = connection.response.body.get();
+      if (!connection.open || body == nullptr) continue;
+      if (bodies.insert(body).second) held += body->size();
+      if (body == newest.response.body.get()) continue;
+      if (oldest == nullptr || connection.number < oldest->number) oldest = &connection;
+    }
+    if (held <= limits_.held_bytes || oldest == nullptr) return;
+    close_at_deadline(*oldest, oldest->deadline);
+    oldest->response = {};
+  }
+}
+
 void HttpFront::write_response(Connection& connection, TimePoint now) {
-  const std::string& response = connection.response;
-  const ssize_t sent = ::send(connection.socket.get(), response.data() + connection.written,
-                              response.size() - connection.written, MSG_NOSIGNAL);
+  const ssize_t sent = send_rest(connection.socket.get(), connection.response, connection.written);
   if (sent < 0 && would_block(errno)) return;
   if (sent < 0) {
     connection.open = false;
     return;
   }
   connection.written += static_cast<size_t>(sent);
-  if (connection.written < response.size()) return;
+  if (connection.written < size_of(connection.response)) return;
   // Closing now, with a body or a pipelined request still unread, would send a reset that can
   // overtake the answer: say there is no more and let the client close.
-  connection.response = std::string();
+  connection.response = {};
   connection.phase = Phase::draining;
   connection.deadline = now + kDrainDeadline;
   if (::shutdown(connection.socket.get(), SHUT_WR) < 0) connection.open = false;

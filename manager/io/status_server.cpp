@@ -28,7 +28,7 @@ struct Document {
   std::string_view path;
   std::string_view type;
   std::string (*render)(const Status& status);
-  std::string text{};  // empty: not yet made of the last Status
+  std::shared_ptr<const std::string> text{};  // nullptr: not yet made of the last Status
 };
 
 // A request in memory in, a response in memory out.
@@ -134,14 +134,15 @@ class Router : private httplib::Server {
   }
 
   // Never throws: what httplib throws (out of memory) becomes a 500.
-  std::string answer(std::string_view head) noexcept {
+  FrontResponse answer(std::string_view head) noexcept {
     try {
+      body_.reset();
       MemoryStream stream(essential_head(head));
       bool closed = false;
       (void)process_request(stream, true, closed, nullptr);
-      return stream.take_output();
+      return {stream.take_output(), std::exchange(body_, nullptr)};
     } catch (...) {
-      return "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n\r\n";
+      return {"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n\r\n", nullptr};
     }
   }
 
@@ -172,7 +173,7 @@ class Router : private httplib::Server {
     } else if (request.method != "GET" && request.method != "HEAD") {
       refuse_method(response);
     } else if (Document* const document = find_document(request.path)) {
-      serve(*document, response);
+      serve(*document, request, response);
     } else if (request.path == "/healthz") {
       serve_health(response);
     } else if (request.path == "/readyz") {
@@ -189,17 +190,23 @@ class Router : private httplib::Server {
     return found == documents_.end() ? nullptr : &*found;
   }
 
-  void serve(Document& document, httplib::Response& response) {
+  // httplib makes the head alone: a body of some megabytes goes beside it, uncopied, to however
+  // many ask for it at a time.
+  void serve(Document& document, const httplib::Request& request, httplib::Response& response) {
     auto status = slot_.fresh(kStatusPatience);
     if (!status) return set_error(response, 503, "starting: no status published yet");
     if (status != rendered_) {
       for (Document& stale : documents_)
-        stale.text = std::string();
+        stale.text.reset();
       rendered_ = std::move(status);
     }
-    if (document.text.empty()) document.text = document.render(*rendered_);
+    if (!document.text) {
+      document.text = std::make_shared<const std::string>(document.render(*rendered_));
+    }
     response.status = 200;
-    response.set_content(document.text, std::string(document.type));
+    response.set_content_provider(document.text->size(), std::string(document.type),
+                                  [](size_t, size_t, httplib::DataSink&) { return false; });
+    if (request.method != "HEAD") body_ = document.text;
     if (document.type == kStatusPageType) {
       response.set_header("Content-Security-Policy", std::string(kStatusPagePolicy));
     }
@@ -228,6 +235,7 @@ class Router : private httplib::Server {
   StatusSlot& slot_;
   const IpAddress listening_;
   std::shared_ptr<const Status> rendered_;
+  std::shared_ptr<const std::string> body_;  // of the answer that is being made
   std::array<Document, 3> documents_{{
       {"/", kStatusPageType, status_page},
       {"/v1/status", kJsonType, [](const Status& status) { return to_json(status); }},

@@ -175,6 +175,15 @@ TEST_CASE("the line style has one newline, at its end, and the same content") {
   CHECK(Json::parse(line) == Json::parse(to_json(example())));
 }
 
+TEST_CASE("the pretty style has two spaces a level") {
+  Status status = example();
+  status.virtual_servers.push_back(example().virtual_servers[0]);
+  status.virtual_servers[0].sorry_server = status.virtual_servers[0].real_servers[0];
+  status.virtual_servers[1].real_servers.clear();
+  for (const Status& one : {status, example(), Status{}})
+    CHECK(to_json(one) == Json::parse(to_json(one, JsonStyle::line)).dump(2) + "\n");
+}
+
 TEST_CASE("the document in pieces is the line") {
   Status status = example();
   Status::VirtualServer& service = status.virtual_servers[0];
