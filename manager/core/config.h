@@ -10,6 +10,7 @@
 
 #include "core/config_check.h"
 #include "core/config_lvs.h"
+#include "core/config_mail.h"
 #include "core/config_network.h"
 #include "core/config_place.h"
 #include "core/config_track.h"
@@ -45,6 +46,7 @@ struct GlobalSettings {
   std::chrono::milliseconds script_timeout{
       60'000};  // notify scripts are killed after it (xlb's own bound)
   FlowTimeouts lvs_timeouts;
+  MailConfig mail;
 
   bool operator==(const GlobalSettings&) const = default;
 };

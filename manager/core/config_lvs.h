@@ -38,6 +38,7 @@ struct RealServerConfig {
   bool inhibit_on_failure = false;  // a failed check means weight 0, not removal
   std::optional<ScriptCommand> notify_up;
   std::optional<ScriptCommand> notify_down;
+  std::optional<bool> smtp_alert;  // set once the file is read
   std::vector<CheckConfig> checks;
   Origin place;
 
@@ -61,6 +62,7 @@ struct VirtualServerConfig {
   uint32_t hysteresis = 0;  // lost below quorum - hysteresis, and with the last one; < quorum
   std::optional<ScriptCommand> quorum_up;
   std::optional<ScriptCommand> quorum_down;
+  std::optional<bool> smtp_alert;        // of the quorum; set once the file is read
   std::optional<Endpoint> sorry_server;  // takes new connections while the quorum is lost
   std::optional<TunnelConfig> sorry_tunnel;
   bool sorry_translated = false;

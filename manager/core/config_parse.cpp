@@ -48,6 +48,7 @@ void read_all(Sections& sections) {
   finish_vrrp_instances(sections);
   finish_tracking(sections);
   finish_virtual_servers(sections);
+  finish_mail(sections);
 }
 
 // Where each line of a file begins.

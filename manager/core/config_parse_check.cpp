@@ -324,6 +324,10 @@ void finish_checks(Sections& sections) {
         check.log_all_failures |= sections.log_all_failures;
         if (check.kind == CheckKind::ssl_get) check.tls = sections.tls_client;
         if (check.kind == CheckKind::file) finish_file_check(sections, check);
+        if (auto* const smtp = std::get_if<SmtpCheck>(&check.own);
+            smtp != nullptr && smtp->helo_name.empty()) {
+          smtp->helo_name = sections.config.global.mail.helo_name;
+        }
         auto* const misc = std::get_if<MiscCheck>(&check.own);
         if (misc == nullptr || !misc->script.user.empty()) continue;
         misc->script.user = sections.config.global.script_user;

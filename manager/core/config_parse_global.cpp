@@ -230,7 +230,8 @@ void read_global_defs(Sections& sections, const Line& head) {
   { const Arguments none(head, sections.problems); }
   read_section<GlobalSettings>(sections, BlockKind::global_defs, head, sections.config.global,
                                kGlobalWords,
-                               {notify_words_of_global_defs(), protocol_words_of_global_defs()});
+                               {notify_words_of_global_defs(), mail_words_of_global_defs(),
+                                protocol_words_of_global_defs()});
 }
 
 void read_xlb(Sections& sections, const Line& head) {

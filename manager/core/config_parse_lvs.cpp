@@ -48,18 +48,23 @@ void read_virtual_weight(Sections& sections, VirtualServerDraft& draft, const Li
   draft.weight = read_weight(sections, line);
 }
 
+void read_virtual_alpha(Sections& sections, VirtualServerDraft& draft, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  draft.defaults.alpha = sections.values.flag_or_true(arguments);
+}
+
 void read_virtual_default(Sections& sections, VirtualServerDraft& draft, const Line& line) {
   read_check_default(sections, draft.defaults, line);
 }
 
 void read_virtual_inhibit(Sections& sections, VirtualServerDraft& draft, const Line& line) {
   Arguments arguments(line, sections.problems);
-  if (const auto value = sections.values.flag(arguments)) draft.inhibit_on_failure = value;
+  draft.inhibit_on_failure = sections.values.flag_or_true(arguments);
 }
 
 void read_omega(Sections& sections, VirtualServerDraft& draft, const Line& line) {
   Arguments arguments(line, sections.problems);
-  draft.config.omega = sections.values.flag(arguments).value_or(draft.config.omega);
+  draft.config.omega = sections.values.flag_or_true(arguments);
 }
 
 void read_ha_suspend(Sections& sections, VirtualServerDraft& draft, const Line& line) {
@@ -147,10 +152,11 @@ constexpr WordReader<VirtualServerDraft> kVirtualServerWords[] = {
     {"connect_timeout", read_virtual_default},
     {"retry", read_virtual_default},
     {"delay_before_retry", read_virtual_default},
-    {"alpha", read_virtual_default},
+    {"alpha", read_virtual_alpha},
     {"warmup", read_virtual_default},
     {"virtualhost", read_virtual_default},
     {"ha_suspend", read_ha_suspend},
+    {"smtp_alert", read_smtp_alert<VirtualServerDraft>},
 };
 
 // keepalived's defaults where the file says nothing.
@@ -263,11 +269,9 @@ void finish_claims(Sections& sections) {
         keys.push_back(key);
         continue;
       }
-      sections.blocks.tolerated(
-          spot,
-          fmt::format("virtual_server {} stands already at {}: this one is ignored", key,
-                      to_string(sections.problems.place_of(other->second))),
-          "");
+      sections.problems.warning(
+          spot, fmt::format("virtual_server {} stands already at {}: this one is ignored", key,
+                            to_string(sections.problems.place_of(other->second))));
     }
     if (keys.empty()) continue;
     server.key = keys.front();

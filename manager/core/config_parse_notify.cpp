@@ -121,6 +121,7 @@ void read_priority_changes(Sections& sections, VrrpDraft& draft, const Line& lin
 }
 
 constexpr WordReader<VrrpDraft> kInstanceWords[] = {
+    {"smtp_alert", read_smtp_alert<VrrpDraft>},
     {"track_interface", read_uses<TrackKind::interface>},
     {"track_script", read_uses<TrackKind::script>},
     {"track_process", read_uses<TrackKind::process>},

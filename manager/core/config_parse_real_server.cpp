@@ -76,6 +76,7 @@ constexpr WordReader<RealServerDraft> kRealServerWords[] = {
     {"inhibit_on_failure", read_inhibit},
     {"notify_up", read_notify_up},
     {"notify_down", read_notify_down},
+    {"smtp_alert", read_smtp_alert<RealServerDraft>},
     {"HTTP_GET", read_check_of<CheckKind::http_get>},
     {"SSL_GET", read_check_of<CheckKind::ssl_get>},
     {"TCP_CHECK", read_check_of<CheckKind::tcp>},

@@ -37,7 +37,16 @@ struct VrrpDraft {
   bool has_priority = false;
   bool has_authentication = false;
   bool authentication_is_pass = false;
+  bool authentication_is_ah = false;
   bool too_many_addresses = false;
+};
+
+// smtp_alert, smtp_alert_vrrp and smtp_alert_checker of global_defs.
+struct MailDefaults {
+  std::optional<Spot> recipients;
+  std::optional<bool> all;
+  std::optional<bool> vrrp;
+  std::optional<bool> checker;
 };
 
 struct LvsDrafts;
@@ -62,6 +71,7 @@ struct Sections {
   TlsClient tls_client;           // the SSL block
   bool log_all_failures = false;  // checker_log_all_failures
   bool rs_init_notifies = false;
+  MailDefaults mail_defaults;
   std::vector<Word> file_check_names;  // the track_files that FILE_CHECKs name
 };
 
@@ -105,9 +115,14 @@ void read_sync_group(Sections& sections, const Line& head);
 // A track_* block of a vrrp_instance or vrrp_sync_group.
 void read_track_uses(Sections& sections, std::vector<TrackUseDraft>& uses, TrackKind kind,
                      const Line& head);
+bool is_defined(const Sections& sections, const TrackUseDraft& use);
+// What keepalived says of them; `own_interface` is the instance's unless it is not to be tracked.
+void check_track_uses(Sections& sections, const std::vector<TrackUseDraft>& uses,
+                      const std::string& own_interface);
 // After finish_vrrp_instances.
 void finish_tracking(Sections& sections);
 std::span<const WordReader<GlobalSettings>> notify_words_of_global_defs();
+std::span<const WordReader<GlobalSettings>> mail_words_of_global_defs();
 std::span<const WordReader<VrrpDraft>> tracking_words_of_vrrp_instance();
 std::span<const WordReader<VrrpDraft>> protocol_words_of_vrrp_instance();
 std::span<const WordReader<GlobalSettings>> protocol_words_of_global_defs();
@@ -118,6 +133,14 @@ void finish_protocol(Sections& sections, VrrpDraft& draft);
 void read_virtual_server_group(Sections& sections, const Line& head);
 void read_virtual_server(Sections& sections, const Line& head);
 void finish_virtual_servers(Sections& sections);
+// After all other finish_* functions.
+void finish_mail(Sections& sections);
+// smtp_alert, of a vrrp_instance, vrrp_sync_group, virtual_server or real_server.
+template <typename Draft>
+void read_smtp_alert(Sections& sections, Draft& draft, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  draft.config.smtp_alert = sections.values.flag(arguments);
+}
 void read_ssl(Sections& sections, const Line& head);
 // What the whole file says of checks, for each of them.
 void finish_checks(Sections& sections);

@@ -56,6 +56,7 @@ constexpr WordReader<SyncGroupDraft> kGroupWords[] = {
     {"notify_fault", read_notify<&SyncGroupConfig::notify_fault>},
     {"notify_stop", read_notify<&SyncGroupConfig::notify_stop>},
     {"notify", read_notify<&SyncGroupConfig::notify>},
+    {"smtp_alert", read_smtp_alert<SyncGroupDraft>},
     {"global_tracking", read_global_tracking},
     {"sync_group_tracking_weight", read_member_weights},
     {"notify_priority_changes", read_priority_changes},

@@ -106,6 +106,7 @@ struct SyncGroupConfig {
   std::optional<ScriptCommand> notify_fault;
   std::optional<ScriptCommand> notify_stop;
   std::optional<ScriptCommand> notify;  // run with "GROUP" name STATE 0 appended
+  std::optional<bool> smtp_alert;       // set once the file is read
   Origin place;
 
   bool operator==(const SyncGroupConfig&) const = default;

@@ -45,6 +45,7 @@ struct VrrpInstanceConfig {
   std::optional<ScriptCommand> notify_fault;
   std::optional<ScriptCommand> notify_stop;
   std::optional<ScriptCommand> notify;  // run with "INSTANCE" name STATE priority appended
+  std::optional<bool> smtp_alert;       // set once the file is read
   VrrpTracking tracking;
 
   AddressFamily family = AddressFamily::ipv4;  // of its virtual addresses

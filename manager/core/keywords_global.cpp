@@ -8,7 +8,6 @@ constexpr auto kLater = Standing::later;
 constexpr auto kNoEffect = Standing::no_effect;
 constexpr auto kObsolete = Standing::obsolete;
 
-constexpr std::string_view kNoMail = "xlbd sends no mail; let a notify script do it";
 constexpr std::string_view kOneProcess = "xlbd is one process under its own name";
 constexpr std::string_view kNoIpvs = "there is no IPVS table";
 constexpr std::string_view kNoFirewall = "xlbd writes no filter rules for virtual addresses";
@@ -73,16 +72,16 @@ constexpr Keyword kGlobalDefs[] = {
     {"startup_script_timeout"},
     {"shutdown_script"},
     {"shutdown_script_timeout"},
-    {"notification_email", kNoEffect, kNoMail, BlockKind::lines, true},
-    {"notification_email_from", kNoEffect, kNoMail},
-    {"smtp_server", kNoEffect, kNoMail},
-    {"smtp_helo_name", kNoEffect, kNoMail},
-    {"smtp_connect_timeout", kNoEffect, kNoMail},
-    {"smtp_alert", kNoEffect, kNoMail},
-    {"smtp_alert_vrrp", kNoEffect, kNoMail},
-    {"smtp_alert_checker", kNoEffect, kNoMail},
-    {"no_email_faults", kNoEffect, kNoMail},
-    {"no_checker_emails", kNoEffect, kNoMail},
+    {"notification_email", Standing::acted, "", BlockKind::lines, true},
+    {"notification_email_from"},
+    {"smtp_server"},
+    {"smtp_helo_name"},
+    {"smtp_connect_timeout"},
+    {"smtp_alert"},
+    {"smtp_alert_vrrp"},
+    {"smtp_alert_checker"},
+    {"no_email_faults"},
+    {"no_checker_emails"},
     {"checker_log_all_failures"},
     {"vrrp_mcast_group4"},
     {"vrrp_mcast_group6"},

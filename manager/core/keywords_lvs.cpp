@@ -11,7 +11,6 @@ constexpr auto kNoEffect = Standing::no_effect;
 constexpr auto kObsolete = Standing::obsolete;
 
 constexpr std::string_view kFlags = "no scheduler has such a flag";
-constexpr std::string_view kNoMail = "xlbd sends no mail; let a notify script do it";
 constexpr std::string_view kNoSnmp = "xlbd has no SNMP agent";
 
 constexpr Keyword kVirtualServer[] = {
@@ -42,7 +41,7 @@ constexpr Keyword kVirtualServer[] = {
     {"persistence_engine", kNoEffect, "persistence is by client address"},
     {"persistence_granularity"},
     {"ha_suspend"},
-    {"smtp_alert", kNoEffect, kNoMail},
+    {"smtp_alert"},
     {"virtualhost"},
     {"snmp_name", kNoEffect, kNoSnmp},
     {"alpha"},
@@ -75,7 +74,7 @@ constexpr Keyword kRealServer[] = {
     {"notify_down"},
     {"alpha"},
     {"warmup"},
-    {"smtp_alert", kNoEffect, kNoMail},
+    {"smtp_alert"},
     {"virtualhost"},
     {"snmp_name", kNoEffect, kNoSnmp},
     {"SSL_GET", Standing::acted, "", BlockKind::http_get, true},

@@ -81,7 +81,7 @@ constexpr Keyword kVrrpInstance[] = {
     {"notify_deleted"},
     {"notify_master_rx_lower_pri"},
     {"notify_priority_changes"},
-    {"smtp_alert", kNoEffect, "xlbd sends no mail; let a notify script do it"},
+    {"smtp_alert"},
     {"lvs_sync_daemon_interface", kLater, kNoSync},
     {"lvs_sync_daemon_inteface", kObsolete, kNoSync},
     {"kernel_rx_buf_size", kNoEffect, "xlbd sizes its own socket buffers"},
@@ -112,7 +112,7 @@ constexpr Keyword kVrrpSyncGroup[] = {
     {"notify_fault"},
     {"notify_stop"},
     {"notify"},
-    {"smtp_alert", kNoEffect, "xlbd sends no mail; let a notify script do it"},
+    {"smtp_alert"},
     {"global_tracking"},
     {"sync_group_tracking_weight"},
     {"notify_priority_changes"}};

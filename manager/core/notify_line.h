@@ -1,4 +1,5 @@
-// The lines of keepalived's notify FIFOs, without their newline.
+// The lines of keepalived's notify FIFOs, without their newline, and the names it gives servers in
+// them and in its mail.
 #pragma once
 
 #include <string>
@@ -18,5 +19,8 @@ struct VrrpNotice {
 std::string line_of(const VrrpNotice& notice);  // INSTANCE "VI_1" MASTER 100
 // VS [10.0.0.1]:tcp:80 UP; RS [10.0.0.2]:tcp:80 [10.0.0.1]:tcp:80 DOWN
 std::string line_of(const ServiceKey& service, const QuorumEvent& event);
+
+std::string notice_name(const ServiceKey& service);  // [10.0.0.1]:tcp:80, FWM 7
+std::string notice_name(const Endpoint& real_server, Protocol protocol);
 
 }  // namespace xlb

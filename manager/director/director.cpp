@@ -93,6 +93,7 @@ Result<void> Director::open(const DirectorOptions& options) {
       },
       [this](const ServiceKey& service, const QuorumEvent& event) {
         notifications_->tell(service, event);
+        mail_->tell(config_, service, event);
       },
       health_->verdicts());
   if (auto opened = open_tracking(); !opened) return opened;
@@ -133,6 +134,7 @@ Result<void> Director::open_kernel() {
   scripts_ = std::make_unique<ScriptRunner>(*loop_);
   scripts_->set_rules(script_rules_of(config_.global));
   notifications_ = std::make_unique<Notifications>(*loop_, *scripts_);
+  mail_ = std::make_unique<MailAlerts>(*loop_);
   auto probes = ProbeContext::create(*loop_);
   if (!probes) return probes.error();
   probes_ = std::move(*probes);
@@ -211,7 +213,10 @@ std::unique_ptr<VrrpInstance> Director::make_instance(const VrrpInstanceConfig& 
         groups_->evaluate();
         role_changed();
       },
-      [this](const VrrpNotice& notice) { notifications_->tell(notice); }};
+      [this](const VrrpNotice& notice) {
+        notifications_->tell(notice);
+        mail_->tell(config_, notice);
+      }};
   return std::make_unique<VrrpInstance>(surroundings, config);
 }
 

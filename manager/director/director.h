@@ -24,6 +24,7 @@
 #include "core/forwarding.h"
 #include "core/rate_estimator.h"
 #include "core/status.h"
+#include "director/mail_alerts.h"
 #include "director/next_hops.h"
 #include "director/notifications.h"
 #include "director/recorded_network.h"
@@ -246,6 +247,7 @@ class Director {
   std::unique_ptr<NextHops> next_hops_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Notifications> notifications_;
+  std::unique_ptr<MailAlerts> mail_;
   std::unique_ptr<VrrpTrackers> tracking_;
   std::unique_ptr<SyncGroups> groups_;
   std::vector<std::unique_ptr<VrrpInstance>> instances_;

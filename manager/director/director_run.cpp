@@ -352,7 +352,7 @@ void Director::finish_stop_when_possible() {
       std::all_of(handed_over_.begin(), handed_over_.end(),
                   [](const VrrpInstance* instance) { return instance->successor_heard(); });
   const bool scripts_done =
-      (scripts_->idle() && notifications_->drained()) || now >= scripts_deadline_;
+      (scripts_->idle() && notifications_->drained() && mail_->idle()) || now >= scripts_deadline_;
   if ((taken_over || now >= stop_deadline_) && scripts_done) return finish_stop();
   stop_timer_.arm(now + kStopPoll);
 }

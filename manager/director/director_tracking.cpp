@@ -34,7 +34,9 @@ Result<void> Director::open_tracking() {
       command.argv.insert(command.argv.end(), {"GROUP", group.name, std::string(word), "0"});
       run_notify_script(*scripts_, config_.global, queue, command);
     }
-    notifications_->tell(VrrpNotice{true, group.name, std::string(word), 0});
+    const VrrpNotice notice{true, group.name, std::string(word), 0};
+    notifications_->tell(notice);
+    mail_->tell(config_, notice);
   });
   auto tracking = VrrpTrackers::create(*loop_, *netlink_, [this] { tracking_changed(); });
   if (!tracking) return tracking.error();
