@@ -46,6 +46,8 @@ struct GlobalSettings {
   std::chrono::milliseconds script_timeout{
       60'000};  // notify scripts are killed after it (xlb's own bound)
   FlowTimeouts lvs_timeouts;
+  std::chrono::microseconds vrrp_startup_delay{};     // after the daemon's start
+  std::chrono::microseconds vrrp_delay_after_boot{};  // after the host's; the later of both counts
   MailConfig mail;
 
   bool operator==(const GlobalSettings&) const = default;

@@ -74,6 +74,16 @@ void read_log_all_failures(Sections& sections, GlobalSettings&, const Line& line
   sections.log_all_failures = sections.values.flag(arguments).value_or(sections.log_all_failures);
 }
 
+template <std::chrono::microseconds GlobalSettings::*kMember>
+void read_delay(Sections& sections, GlobalSettings& global, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  const Word* word = arguments.take("a number of seconds");
+  if (word == nullptr) return;
+  const auto delay = sections.values.time(*word, arguments.keyword().text,
+                                          std::chrono::microseconds(0), kLongestTime);
+  if (delay) global.*kMember = *delay;
+}
+
 void read_rs_init_notifies(Sections& sections, GlobalSettings&, const Line& line) {
   const Arguments none(line, sections.problems);
   sections.rs_init_notifies = true;
@@ -114,6 +124,8 @@ constexpr WordReader<GlobalSettings> kGlobalWords[] = {
     {"lvs_timeouts", read_lvs_timeouts},
     {"checker_log_all_failures", read_log_all_failures},
     {"rs_init_notifies", read_rs_init_notifies},
+    {"vrrp_startup_delay", read_delay<&GlobalSettings::vrrp_startup_delay>},
+    {"vrrp_delay_after_boot", read_delay<&GlobalSettings::vrrp_delay_after_boot>},
     {"vrrp_garp_master_delay", read_announce},
     {"vrrp_garp_master_repeat", read_announce},
     {"vrrp_garp_master_refresh", read_announce},

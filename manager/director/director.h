@@ -163,6 +163,8 @@ class Director {
   void follow_trackers();
   void tracking_changed();
   void start_when_known(VrrpInstance& instance);
+  void delay_routers();
+  [[nodiscard]] std::string why_not_started(const VrrpInstance& instance) const;
   void tell_states();
 
   // director_repair.cpp: what somebody else undid is done again
@@ -264,6 +266,8 @@ class Director {
   TimePoint published_{};
   Duration publish_cost_{};  // what the last took
   EventLoop::Timer sweep_timer_;
+  EventLoop::Timer routers_timer_;
+  TimePoint routers_begin_{};  // none before, but who goes on as master
   EventLoop::Timer apply_timer_;
   TimePoint apply_after_{};
   EventLoop::Timer attach_timer_;

@@ -62,6 +62,7 @@ void Director::begin() {
   services_->configure(config_.virtual_servers, config_.global.lvs_timeouts);
   static_network_->configure(config_.network);
   groups_->configure(config_.track.groups, instances_);
+  delay_routers();
   follow_trackers();
   for (const std::string& line : network_->remove_unclaimed())
     log::notice("removed {}: left by a predecessor that did not stop cleanly", line);

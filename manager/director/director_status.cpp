@@ -39,7 +39,7 @@ Status Director::build_status() {
     status.vrrp.push_back(instance->status());
     status.vrrp.back().sync_group = groups_->group_of(instance->config().name);
     tracking_->describe(instance->config(), status.vrrp.back());
-    if (!instance->started()) status.vrrp.back().reason = "waits for its trackers' first results";
+    if (!instance->started()) status.vrrp.back().reason = why_not_started(*instance);
   }
   notifications_->describe(status);
   status.virtual_servers = services_->status(counters);
@@ -92,7 +92,10 @@ void Director::publish() {
   publish_timer_.disarm();
   auto status = std::make_shared<const Status>(build_status());
   supervision_->describe(*status);
+  auto before = status_slot_.current();
   status_slot_.publish(std::move(status));
+  // Ten thousand real servers take milliseconds to forget.
+  worker_->run([before = std::move(before)]() mutable { before.reset(); }, [] {});
   publish_cost_ = std::chrono::steady_clock::now() - published_;
 }
 

@@ -1,5 +1,7 @@
 // What virtual routers follow besides the election, as the director wires it: trackers' verdicts to
 // instances, instances to their sync groups.
+#include <algorithm>
+
 #include "base/log.h"
 #include "director/director.h"
 #include "director/notify_script.h"
@@ -70,10 +72,31 @@ void Director::tell_states() {
   });
 }
 
+// When virtual routers begin. The steady clock counts from the host's start.
+void Director::delay_routers() {
+  const GlobalSettings& global = config_.global;
+  const TimePoint now = loop_->now();
+  routers_begin_ =
+      std::max(now + global.vrrp_startup_delay, TimePoint(global.vrrp_delay_after_boot));
+  if (routers_begin_ <= now) return;
+  routers_timer_ = loop_->timer(EventLoop::Urgency::normal, [this] { tracking_changed(); });
+  routers_timer_.arm(routers_begin_);
+  log::notice("virtual routers begin in {:.3f} s",
+              std::chrono::duration<double>(routers_begin_ - now).count());
+}
+
+std::string Director::why_not_started(const VrrpInstance& instance) const {
+  if (loop_->now() < routers_begin_ && !instance.may_resume()) {
+    return "waits for vrrp_startup_delay or vrrp_delay_after_boot";
+  }
+  return "waits for its trackers' first results";
+}
+
 // Not before each of its trackers has had a first result, or it would leave FAULT for it, or
 // become master without it. Whoever goes on as master had them in its life before, and goes on with
 // the priority that they gave it.
 void Director::start_when_known(VrrpInstance& instance) {
+  if (loop_->now() < routers_begin_ && !instance.may_resume()) return;
   tracking::Verdict verdict = tracking_->verdict(instance.config());
   if (verdict.pending && instance.may_resume()) {
     tracking_->resume(instance.config());

@@ -195,3 +195,12 @@ def test_script_security_refuses_what_others_may_write(lab, tmp_path, mode, verd
             assert "will not run" in one.log_text()
     finally:
         subprocess.run(["rm", "-rf", folder], check=True)
+
+
+def test_virtual_routers_wait_for_the_startup_delay(lab):
+    one = lab.director("n1", "global_defs {\n vrrp_startup_delay 2\n}\n" +
+                       PairConfig(version=3, advert_int="0.1").vrrp("n1"))
+    waiting = "waits for vrrp_startup_delay or vrrp_delay_after_boot"
+    wait_until(lambda: one.status()["vrrp"][0]["reason"] == waiting, 5, "the status says what is waited for")
+    one.wait_vrrp("MASTER", 10)
+    assert "virtual routers begin in 2.000 s" in one.log_text()
