@@ -26,9 +26,9 @@ struct FrontResponse {
 struct HttpLimits {
   // For the whole response, and so much longer as its size takes at this rate.
   std::chrono::milliseconds write{5000};
-  size_t bytes_per_s = 256 * 1024;
+  size_t bytes_per_s = 256UL * 1024;
   // Of bodies that are being sent, each counted once. Above it, who is served longest is dropped.
-  size_t held_bytes = 128 * 1024 * 1024;
+  size_t held_bytes = 128UL * 1024 * 1024;
 };
 
 class HttpFront {
