@@ -114,6 +114,7 @@ class AddressReader {
     if (name == nullptr) return;
     if (const auto scope = scope_of(name->text)) {
       result_.scope = *scope;
+      scope_ = &word;
     } else {
       error(*name, fmt::format("scope {} is not known", quoted(name->text)),
             "global, site, link, host or nowhere");
@@ -165,6 +166,9 @@ class AddressReader {
     } else if (broadcast_ != nullptr && broadcast_->text == "+") {
       result_.broadcast = last_of(result_.address);
     }
+    if (scope_ != nullptr && !is_v4) {
+      sections_.problems.warning(scope_->spot, "scope is ignored: an IPv6 address tells its own");
+    }
     if (result_.peer && result_.peer->address.family() != address.family()) {
       return error(*peer_, "the peer is of the other IP version");
     }
@@ -196,6 +200,7 @@ class AddressReader {
   const Word* address_ = nullptr;
   const Word* broadcast_ = nullptr;
   const Word* peer_ = nullptr;
+  const Word* scope_ = nullptr;
   bool lifetime_given_ = false;
   bool failed_ = false;
 };

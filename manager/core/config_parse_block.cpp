@@ -255,6 +255,7 @@ void BlockReader::skip(BlockKind kind, const Line& head) {
       unknown_word(block, line);
       continue;
     }
+    if (block == BlockKind::bfd_instance) check_has_value(line);
     const BlockKind inner =
         keyword == nullptr || keyword->opens == BlockKind::none ? BlockKind::lines : keyword->opens;
     const bool opens = line.opens || (inner != BlockKind::lines && has_its_brace(*keyword, line));
@@ -267,7 +268,51 @@ void BlockReader::reject_stray_brace(const Line& line) {
   skip(BlockKind::lines, line);
 }
 
+// keepalived does not start without one.
+void BlockReader::check_has_value(const Line& line) {
+  static constexpr std::string_view kWords[] = {"bfd_process_name",
+                                                "bfd_rlimit_rtime",
+                                                "bfd_rlimit_rttime",
+                                                "checker_process_name",
+                                                "checker_rlimit_rtime",
+                                                "checker_rlimit_rttime",
+                                                "child_wait_time",
+                                                "config_save_dir",
+                                                "debug",
+                                                "hoplimit",
+                                                "idle_tx",
+                                                "lvs_process_name",
+                                                "lvs_sync_daemon_interface",
+                                                "max_hops",
+                                                "min_rx",
+                                                "min_tx",
+                                                "multiplier",
+                                                "nftables_ipvs_priority",
+                                                "nftables_ipvs_start_fwmark",
+                                                "nftables_priority",
+                                                "persistence_engine",
+                                                "process_name",
+                                                "random_seed",
+                                                "smtp_connect_timeout",
+                                                "smtp_server",
+                                                "source_ip",
+                                                "ttl",
+                                                "umask",
+                                                "vmac_addr_prefix",
+                                                "vrf",
+                                                "vrrp_process_name",
+                                                "vrrp_rlimit_rtime",
+                                                "vrrp_rlimit_rttime",
+                                                "vrrp_startup_delay"};
+  if (line.words.size() != 1 || line.opens ||
+      std::find(std::begin(kWords), std::end(kWords), line.words[0].text) == std::end(kWords)) {
+    return;
+  }
+  problems_.error(line.spot, fmt::format("{} needs a value", quoted(line.words[0].text)));
+}
+
 void BlockReader::not_acted_on(const Keyword& keyword, const Line& line) {
+  check_has_value(line);
   // What is missing for the same reason is said once.
   const bool by_reason = keyword.standing == Standing::no_effect && !keyword.consequence.empty();
   if (!by_reason || warned_.try_emplace(std::string(keyword.consequence), true).second) {

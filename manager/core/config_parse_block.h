@@ -110,6 +110,7 @@ class BlockReader {
   bool has_its_brace(const Keyword& keyword, const Line& line);
   void reject_stray_brace(const Line& line);
   void not_acted_on(const Keyword& keyword, const Line& line);
+  void check_has_value(const Line& line);
   void unknown_word(BlockKind kind, const Line& line);
   bool belongs_to_closed_block(const Line& line);
 

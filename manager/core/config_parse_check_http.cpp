@@ -320,8 +320,8 @@ void read_ssl(Sections& sections, const Line& head) {
   const Spot spot = head.spot;
   read_section<TlsClient>(sections, BlockKind::ssl, head, tls, kSslWords);
   if (!tls.key.empty() && tls.certificate.empty() && sections.blocks.braces_are_balanced()) {
-    sections.problems.error(spot, "a key without its certificate is never shown",
-                            "certificate /etc/ssl/certs/director.pem");
+    sections.problems.warning(spot, "a key without its certificate is never shown",
+                              "certificate /etc/ssl/certs/director.pem");
   }
 }
 

@@ -170,8 +170,8 @@ void read_misc_timeout(Sections& sections, CheckDraft& draft, const Line& line) 
   const Word* word = arguments.take("a number of seconds");
   if (word == nullptr) return;
   const auto time =
-      sections.values.time(*word, "misc_timeout", std::chrono::microseconds(1), kLongestTime);
-  if (time) own<MiscCheck>(draft).timeout = *time;
+      sections.values.time(*word, "misc_timeout", std::chrono::microseconds(0), kLongestTime);
+  if (time) own<MiscCheck>(draft).timeout = *time;  // 0: delay_loop
 }
 
 void read_misc_dynamic(Sections& sections, CheckDraft& draft, const Line& line) {

@@ -238,10 +238,7 @@ void read_virtual_server_head(Sections& sections, VirtualServerDraft& draft, con
   const auto address = sections.values.ip_of_host(*word, "virtual_server");
   if (address) draft.config.key.address = *address;
   if (arguments.at_end()) {
-    if (address) {
-      sections.problems.error(word->spot, fmt::format("virtual_server {} has no port", *address),
-                              fmt::format("virtual_server {} 80 {{; port 0 is any", *address));
-    }
+    draft.without_port = draft.valid = address.has_value();
     return;
   }
   const auto port = sections.values.port_or_any(*arguments.take_if_any(), "virtual_server");
@@ -249,7 +246,21 @@ void read_virtual_server_head(Sections& sections, VirtualServerDraft& draft, con
   draft.valid = address.has_value() && port.has_value();
 }
 
+// Forwarded by XDP a forgotten port would take all of an address' traffic; behind NAT it is as 0.
+void finish_missing_port(Sections& sections, VirtualServerDraft& draft) {
+  const IpAddress& address = draft.config.key.address;
+  if (method_of(draft, std::nullopt).translated) {
+    return sections.problems.warning(
+        draft.address_spot, fmt::format("virtual_server {} has no port: it takes any", address),
+        fmt::format("virtual_server {} 0 {{", address));
+  }
+  draft.valid = false;
+  sections.problems.error(draft.address_spot, fmt::format("virtual_server {} has no port", address),
+                          fmt::format("virtual_server {} 80 {{; port 0 is any", address));
+}
+
 void finish_keys(Sections& sections, VirtualServerDraft& draft) {
+  if (draft.without_port) finish_missing_port(sections, draft);
   ServiceKey& key = draft.config.key;
   if (!draft.group.empty()) {
     const auto& groups = drafts_of(sections).groups;

@@ -54,6 +54,7 @@ struct VirtualServerDraft {
   VirtualServerConfig config;
   Spot head;
   bool valid = false;
+  bool without_port = false;
   Spot address_spot;
   std::string group;
   std::optional<AddressFamily> family;  // ip_family
@@ -63,6 +64,7 @@ struct VirtualServerDraft {
   std::optional<MethodDraft> method;
   std::optional<MethodDraft> sorry_method;
   std::vector<Word> scheduler_flags;
+  bool has_scheduler = false;
   Spot one_packet_spot;
   std::optional<Word> granularity;
   bool has_protocol = false;

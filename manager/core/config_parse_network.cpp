@@ -30,14 +30,29 @@ void read_count(Sections& sections, const Line& line, std::optional<unsigned>& i
   if (count) into = static_cast<unsigned>(*count);
 }
 
+// At least one time.
+void read_repeats(Sections& sections, const Line& line, std::optional<unsigned>& into) {
+  read_count(sections, line, into);
+  if (into != 0U) return;
+  into = 1;
+  sections.problems.warning(line.spot,
+                            fmt::format("{} 0 is taken for 1", quoted(line.words[0].text)));
+}
+
 void read_interval(Sections& sections, const Line& line, std::chrono::microseconds& into) {
   using std::chrono::microseconds;
   Arguments arguments(line, sections.problems);
   const Word* word = arguments.take("a number of seconds");
   if (word == nullptr) return;
-  const auto interval = sections.values.time(*word, arguments.keyword().text, microseconds(1),
-                                             std::chrono::seconds(kLongestDelay));
-  if (interval) into = *interval;
+  const std::string& keyword = arguments.keyword().text;
+  const auto interval =
+      sections.values.time(*word, keyword, microseconds(0), std::chrono::seconds(kLongestDelay));
+  if (!interval) return;
+  into = *interval;
+  if (into.count() == 0 && keyword.starts_with("vrrp_")) {
+    sections.problems.warning(line.spot, fmt::format("{} 0 is what is done without it", keyword),
+                              "leave the line out");
+  }
 }
 
 void finish_announce(const AnnounceDraft& own, const AnnounceDraft& global,
@@ -184,9 +199,9 @@ void read_announce_word(Sections& sections, AnnounceDraft& draft, const Line& li
   if (word == "garp_lower_prio_delay") {
     return read_seconds(sections, line, draft.lower_priority_delay);
   }
-  if (word == "garp_master_repeat") return read_count(sections, line, draft.repeat);
+  if (word == "garp_master_repeat") return read_repeats(sections, line, draft.repeat);
   if (word == "garp_master_refresh_repeat") {
-    return read_count(sections, line, draft.refresh_repeat);
+    return read_repeats(sections, line, draft.refresh_repeat);
   }
   if (word == "garp_lower_prio_repeat") {
     return read_count(sections, line, draft.lower_priority_repeat);

@@ -26,7 +26,7 @@ void read_timeout(Sections& sections, GlobalSettings& global, const Line& line) 
 template <bool ScriptPolicy::*kMember>
 void read_switch(Sections& sections, GlobalSettings& global, const Line& line) {
   Arguments arguments(line, sections.problems);
-  if (const auto on = sections.values.flag(arguments)) global.scripts.*kMember = *on;
+  global.scripts.*kMember = sections.values.flag_or_true(arguments);
 }
 
 template <NotifyFifoConfig ScriptPolicy::*kMember>

@@ -74,6 +74,7 @@ void finish_granularity(Sections& sections, VirtualServerDraft& draft) {
 
 void read_scheduler(Sections& sections, VirtualServerDraft& draft, const Line& line) {
   Arguments arguments(line, sections.problems);
+  draft.has_scheduler = true;
   const Word* word = arguments.take("a scheduler, such as wrr");
   if (word == nullptr) return;
   const auto scheduler = sections.values.choice(*word, "scheduler", kSchedulers);
@@ -123,7 +124,26 @@ void read_persistence_granularity(Sections& sections, VirtualServerDraft& draft,
   }
 }
 
+namespace {
+
+// What is balanced in a way that nobody chose.
+void say_defaults(Problems& problems, const VirtualServerDraft& draft) {
+  if (!draft.valid || draft.real_servers.empty()) return;
+  if (!draft.has_scheduler) {
+    problems.warning(draft.head, "no lvs_sched: wlc is used, as keepalived does", "lvs_sched wlc");
+  }
+  const bool said = std::all_of(draft.real_servers.begin(), draft.real_servers.end(),
+                                [](const auto& real) { return real.method.has_value(); });
+  if (!draft.method && !said) {
+    problems.warning(draft.head, "no lvs_method: NAT is used, as keepalived does",
+                     "lvs_method NAT");
+  }
+}
+
+}  // namespace
+
 void finish_scheduling(Sections& sections, VirtualServerDraft& draft) {
+  say_defaults(sections.problems, draft);
   finish_flags(sections, draft);
   if (draft.valid) finish_granularity(sections, draft);
   if (draft.config.one_packet && draft.config.key.protocol != Protocol::udp) {

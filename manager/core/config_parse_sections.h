@@ -116,9 +116,9 @@ void read_sync_group(Sections& sections, const Line& head);
 void read_track_uses(Sections& sections, std::vector<TrackUseDraft>& uses, TrackKind kind,
                      const Line& head);
 bool is_defined(const Sections& sections, const TrackUseDraft& use);
-// What keepalived says of them; `own_interface` is the instance's unless it is not to be tracked.
+// What keepalived says of them.
 void check_track_uses(Sections& sections, const std::vector<TrackUseDraft>& uses,
-                      const std::string& own_interface);
+                      const VrrpInstanceConfig& instance);
 // After finish_vrrp_instances.
 void finish_tracking(Sections& sections);
 std::span<const WordReader<GlobalSettings>> notify_words_of_global_defs();

@@ -241,7 +241,9 @@ void StatementSource::collect(OpenFile& file) {
     if (!file.lexer.next_raw(text, spot)) return preprocessor_.end_collecting();
     const size_t blanks = std::min(text.find_first_not_of(" \t"), text.size());
     spot.column += static_cast<uint32_t>(blanks);
-    preprocessor_.collect(text.substr(0, comment_start(text)), spot);
+    const size_t last = text.find_last_not_of(" \t\r");
+    const bool goes_on = last != std::string_view::npos && text[last] == '\\';
+    preprocessor_.collect(text.substr(0, comment_start(text)), spot, goes_on);
   }
 }
 

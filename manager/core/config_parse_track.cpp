@@ -102,7 +102,15 @@ void read_time(Sections& sections, Draft& draft, const Line& line) {
   const auto time =
       sections.values.time(*word, arguments.keyword().text,
                            may_be_zero ? microseconds(0) : kLeastInterval, kLongestTime);
-  if (time) draft.config.*kMember = *time;
+  if (!time) return;
+  draft.config.*kMember = *time;
+  const bool of_script =
+      arguments.keyword().text == "interval" || arguments.keyword().text == "timeout";
+  if (of_script && *time % std::chrono::seconds(1) != microseconds(0)) {
+    sections.problems.warning(
+        word->spot, fmt::format("keepalived 2.2 takes whole seconds only, and would ignore {}",
+                                quoted(word->text)));
+  }
 }
 
 template <typename Draft, auto kMember>
@@ -364,6 +372,7 @@ void read_track_uses(Sections& sections, std::vector<TrackUseDraft>& uses, Track
     TrackUseDraft use;
     use.kind = kind;
     use.name = arguments.keyword();
+    use.defined_before = is_defined(sections, use);
     if (const Word* word = arguments.take_if_any()) {
       if (word->text != "weight") {
         sections.blocks.unknown(

@@ -16,6 +16,7 @@ struct TrackUseDraft {
   Word name;
   std::optional<TrackWeight> weight;
   std::optional<bool> reverse;
+  bool defined_before = true;
 };
 
 // Of a vrrp_instance.

@@ -127,7 +127,22 @@ std::optional<std::chrono::microseconds> ValueReader::time(const Word& word,
   return std::nullopt;
 }
 
+// ADDRESS/LENGTH where a network means nothing: keepalived takes the address.
+std::optional<IpAddress> ValueReader::without_prefix(const Word& word) {
+  const size_t slash = word.text.find('/');
+  if (slash == std::string::npos || !made_of(word.text.substr(slash + 1), "0123456789")) {
+    return std::nullopt;
+  }
+  const auto address = IpAddress::parse(word.text.substr(0, slash));
+  if (address) {
+    problems_.warning(word.spot, fmt::format("`{}` is ignored: one address is meant here",
+                                             word.text.substr(slash)));
+  }
+  return address;
+}
+
 std::optional<IpAddress> ValueReader::ip(const Word& word, std::string_view keyword) {
+  if (const auto address = without_prefix(word)) return address;
   const bool bracketed = word.text.starts_with('[') && word.text.ends_with(']');
   const std::string text = bracketed ? word.text.substr(1, word.text.size() - 2) : word.text;
   const auto address = IpAddress::parse(text);
@@ -238,12 +253,22 @@ std::optional<size_t> ValueReader::choice(const Word& word, std::string_view wha
 }
 
 std::optional<std::string> ValueReader::interface_name(const Word& word, std::string_view keyword) {
-  const bool well_formed =
-      !word.text.empty() && word.text.size() <= kLongestInterfaceName && word.text != "." &&
-      word.text != ".." && std::none_of(word.text.begin(), word.text.end(), [](char c) {
-        return c == '/' || c == ':' || static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
-      });
-  if (well_formed) return word.text;
+  const bool well_formed = !word.text.empty() && word.text.size() <= kLongestInterfaceName &&
+                           word.text != "." && word.text != ".." &&
+                           std::none_of(word.text.begin(), word.text.end(), [](char c) {
+                             return c == '/' || static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
+                           });
+  const size_t colon = word.text.find(':');
+  if (well_formed && colon == std::string::npos) return word.text;
+  const bool looked_for = keyword == "interface" || keyword == "dev" ||
+                          keyword == "track_interface" || keyword == "bind_if";
+  if (well_formed && looked_for && colon > 0) {
+    problems_.warning(
+        word.spot,
+        fmt::format("no interface is called {}: that is an address' label", quoted(word.text)),
+        fmt::format("{} {}", keyword, word.text.substr(0, colon)));
+    return word.text;
+  }
   problems_.error(
       word.spot, fmt::format("{} cannot be an interface's name", quoted(word.text)),
       fmt::format("{} eth0: at most {} characters, no `/` or `:`", keyword, kLongestInterfaceName));
@@ -259,9 +284,28 @@ std::optional<bool> ValueReader::flag(Arguments& arguments) {
   return *found < 3;
 }
 
+bool ValueReader::flag_or_true(Arguments& arguments) {
+  static constexpr std::string_view kWords[] = {"on", "true", "yes", "off", "false", "no"};
+  const Word* word = arguments.take_if_any();
+  if (word == nullptr) return true;
+  const auto* const found = std::find(std::begin(kWords), std::end(kWords), word->text);
+  if (found != std::end(kWords)) return found - std::begin(kWords) < 3;
+  problems_.warning(word->spot, fmt::format("{} is ignored: `{}` alone means on",
+                                            quoted(word->text), arguments.keyword().text));
+  return true;
+}
+
 std::optional<ScriptCommand> ValueReader::script(Arguments& arguments) {
   const Word* command = arguments.take("a command");
   if (command == nullptr) return std::nullopt;
+  if (command->text.empty()) {
+    problems_.warning(
+        command->spot,
+        fmt::format("the command of `{}` is empty: nothing is run", arguments.keyword().text),
+        "leave the line out");
+    arguments.ignore_rest();
+    return std::nullopt;
+  }
   ScriptCommand result;
   result.place = problems_.place_of(command->spot);
   result.argv = split_command(command->text);

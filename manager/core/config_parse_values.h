@@ -69,11 +69,15 @@ class ValueReader {
   std::optional<std::string> interface_name(const Word& word, std::string_view keyword);
   // on, true, yes, or nothing: true. off, false, no: false.
   std::optional<bool> flag(Arguments& arguments);
-  // COMMAND [USER [GROUP]] or COMMAND USER:GROUP; a command with arguments stands in quotes.
+  // The same, of a word that keepalived takes without a value: any other one means true too.
+  bool flag_or_true(Arguments& arguments);
+  // COMMAND [USER [GROUP]] or COMMAND USER:GROUP; a command with arguments stands in quotes. An
+  // empty one is none, with a warning.
   std::optional<ScriptCommand> script(Arguments& arguments);
 
  private:
   bool is_of_host(const Word& word, const IpAddress& address);
+  std::optional<IpAddress> without_prefix(const Word& word);
   void not_a_number(const Word& word, std::string_view keyword, std::string_view digits,
                     const std::string& example);
 

@@ -106,8 +106,13 @@ void read_auth_type(Sections& sections, VrrpDraft& draft, const Line& line) {
   if (word == nullptr) return;
   const auto type = sections.values.choice(*word, "auth_type", kTypes);
   if (type && kTypes[*type] == "AH") {
-    sections.problems.error(word->spot, "auth_type `AH` is not supported",
-                            "use PASS, on every director of this virtual router");
+    sections.problems.warning(
+        word->spot,
+        "auth_type `AH` is not supported: advertisements carry no authentication, and a keepalived "
+        "that uses it neither understands them nor is understood",
+        "use PASS, on every director of this virtual router");
+    draft.authentication_is_ah = true;
+    return;
   }
   draft.authentication_is_pass = true;  // also after an error: enough is said
 }
@@ -218,6 +223,8 @@ void finish_authentication(Problems& problems, VrrpDraft& draft) {
     problems.warning(draft.authentication_spot,
                      "authentication is ignored: VRRP version 3 has none");
     password.clear();
+  } else if (draft.authentication_is_ah) {
+    password.clear();
   } else if (!draft.authentication_is_pass && !password.empty()) {
     problems.warning(draft.authentication_spot,
                      "auth_pass without auth_type: there is no authentication", "auth_type PASS");
@@ -283,6 +290,7 @@ void finish_vrrp_instances(Sections& sections) {
     finish_priority(problems, draft);
     finish_authentication(problems, draft);
     finish_protocol(sections, draft);
+    check_track_uses(sections, draft.tracking.uses, config);
     if (sections.blocks.braces_are_balanced()) check_required(problems, draft);
     if (const auto [other, is_new] = names.try_emplace(config.name, draft.head);
         !is_new && !config.name.empty()) {

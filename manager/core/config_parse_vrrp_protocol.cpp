@@ -87,7 +87,7 @@ void read_peer(Sections& sections, ProtocolDraft& draft, const Line& line) {
 
 void read_unicast_peer(Sections& sections, VrrpDraft& draft, const Line& line) {
   { const Arguments none(line, sections.problems); }
-  draft.protocol.peers_spot = line.spot;
+  draft.protocol.peers_spot = draft.protocol.unicast_spot = line.spot;
   sections.blocks.read_lines(BlockKind::lines, line,
                              [&](const Line& peer) { read_peer(sections, draft.protocol, peer); });
 }
@@ -96,6 +96,7 @@ void read_source(Sections& sections, VrrpDraft& draft, const Line& line) {
   Arguments arguments(line, sections.problems);
   const Word* word = arguments.take("an address of this host");
   if (word == nullptr) return;
+  if (line.words[0].text == "unicast_src_ip") draft.protocol.unicast_spot = line.spot;
   draft.protocol.source_spot = word->spot;
   draft.protocol.source = read_unicast(sections, *word, line.words[0].text);
 }
@@ -110,6 +111,7 @@ void read_mcast_dst_ip(Sections& sections, VrrpDraft& draft, const Line& line) {
 
 void read_unicast_ttl(Sections& sections, VrrpDraft& draft, const Line& line) {
   Arguments arguments(line, sections.problems);
+  draft.protocol.unicast_spot = line.spot;
   if (const auto ttl = read_ttl(sections, arguments, "unicast_ttl")) {
     draft.config.protocol.unicast_ttl = *ttl;
   }
@@ -157,6 +159,12 @@ void read_switch(Sections& sections, VrrpDraft& draft, const Line& line) {
 // Peers are always checked.
 void read_check_unicast_src(Sections& sections, VrrpDraft&, const Line& line) {
   const Arguments none(line, sections.problems);
+}
+
+template <bool ProtocolDefaults::*kMember>
+void read_default_alone(Sections& sections, GlobalSettings&, const Line& line) {
+  Arguments arguments(line, sections.problems);
+  sections.protocol_defaults.*kMember = sections.values.flag_or_true(arguments);
 }
 
 template <auto kMember>
@@ -221,8 +229,8 @@ constexpr WordReader<GlobalSettings> kGlobalWords[] = {
     {"vrrp_higher_prio_send_advert", read_default<&ProtocolDefaults::higher_prio_send_advert>},
     {"vrrp_owner_ignore_adverts", read_default<&ProtocolDefaults::owner_ignore_adverts>},
     {"v3_checksum_as_v2", read_default<&ProtocolDefaults::plain_checksum>},
-    {"vrrp_skip_check_adv_addr", read_default<&ProtocolDefaults::skip_check_adv_addr>},
-    {"vrrp_strict", read_default<&ProtocolDefaults::strict>},
+    {"vrrp_skip_check_adv_addr", read_default_alone<&ProtocolDefaults::skip_check_adv_addr>},
+    {"vrrp_strict", read_default_alone<&ProtocolDefaults::strict>},
     {"vrrp_check_unicast_src", read_default_check_unicast_src},
 };
 

@@ -33,6 +33,7 @@ struct ProtocolDraft {
   std::optional<IpAddress> group;
   Spot group_spot;
   Spot preempt_delay_spot;
+  Spot unicast_spot;  // of a word for unicast; line 0: none was said
   Spot hmac_spot;
   bool unicast_ttl_said = false;
   std::optional<int> down_timer_adverts;

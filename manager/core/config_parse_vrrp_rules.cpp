@@ -80,7 +80,10 @@ void finish_strict(Problems& problems, VrrpDraft& draft) {
   };
   const auto& addresses = config.virtual_addresses;
   refuse(addresses.empty(), "there is no virtual_ipaddress");
-  refuse(!config.protocol.peers.empty(), "unicast_peer is no VRRP");
+  if (!config.protocol.peers.empty()) {
+    problems.warning(draft.protocol.peers_spot,
+                     "strict_mode: unicast_peer is no VRRP; it is used all the same");
+  }
   refuse(config.family == AddressFamily::ipv6 && !addresses.empty() &&
              std::none_of(addresses.begin(), addresses.end(),
                           [](const auto& item) { return is_link_local(item.address.address); }),
@@ -148,6 +151,17 @@ void finish_protocol(Sections& sections, VrrpDraft& draft) {
     protocol.preempt_delay = {};
     problems.warning(draft.protocol.preempt_delay_spot,
                      "preempt_delay is ignored: it needs state BACKUP", "state BACKUP");
+  }
+  if (protocol.preempt_delay.count() > 0 && !draft.config.preempt) {
+    protocol.preempt_delay = {};
+    problems.warning(draft.protocol.preempt_delay_spot,
+                     "preempt_delay is ignored: with nopreempt no master is preempted");
+  }
+  if (protocol.peers.empty() && draft.protocol.unicast_spot.line != 0 &&
+      !protocol.fault_without_peers) {
+    problems.warning(draft.protocol.unicast_spot,
+                     "there is no unicast_peer: advertisements go to the multicast group",
+                     "unicast_peer { ADDRESS }, or unicast_fault_no_peer");
   }
   if (!protocol.peers.empty() && draft.protocol.group) {
     problems.warning(draft.protocol.group_spot,

@@ -131,7 +131,7 @@ bool Preprocessor::define(const PlacedText& line) {
   if (definition->several) {
     collected_ = std::move(definition);
     collected_->several = false;  // until there is a second line
-    collect(value, spot);
+    collect(value, spot, true);
     return true;
   }
   definition->lines.emplace_back(value);
@@ -147,10 +147,10 @@ void Preprocessor::define(const std::string& name, std::string value) {
   definitions_[name] = std::move(definition);
 }
 
-void Preprocessor::collect(std::string_view line, const Spot& spot) {
+// `goes_on`: a backslash ends the line, perhaps behind a comment, which `line` is without.
+void Preprocessor::collect(std::string_view line, const Spot& spot, bool goes_on) {
   std::string_view text = trimmed(line);
-  const bool goes_on = text.ends_with('\\');
-  if (goes_on) text = trimmed(text.substr(0, text.size() - 1));
+  if (text.ends_with('\\')) text = trimmed(text.substr(0, text.size() - 1));
   if (!text.empty()) {
     collected_->several = true;
     collected_->lines.emplace_back(text);

@@ -79,7 +79,7 @@ class Preprocessor {
   // lines that follow it go to collect(), until it returns false.
   Preprocessed process(PlacedText line, const std::string& directory);
   [[nodiscard]] bool collecting() const { return collected_ != nullptr; }
-  void collect(std::string_view line, const Spot& spot);
+  void collect(std::string_view line, const Spot& spot, bool goes_on);
   void end_collecting() { collected_.reset(); }
 
   // Gives the variables of the next turn their values; false: there is none.

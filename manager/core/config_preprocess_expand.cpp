@@ -244,9 +244,11 @@ void Preprocessor::warn_about_undefined(const PlacedText& line) {
       names.push_back(name);
     std::sort(names.begin(), names.end());
     const std::string_view near = nearest(use->name, names);
-    problems_.warning(line.spot_at(i),
-                      fmt::format("`${}` is not defined: it stays as it is", use->name),
-                      near.empty() ? "" : fmt::format("did you mean `${}`?", near));
+    const bool trips = use->braces && options_.unknown_is_error;
+    problems_.add(trips ? Diagnostic::Severity::error : Diagnostic::Severity::warning,
+                  line.spot_at(i),
+                  fmt::format("`${}` is not defined: it stays as it is", use->name),
+                  near.empty() ? "" : fmt::format("did you mean `${}`?", near));
   }
 }
 

@@ -13,8 +13,9 @@ namespace {
 // A virtual server of one real server with these lines; `before` stands at the top level.
 ParseOutcome outcome_of(const std::string& checks, const std::string& before = "",
                         const std::string& service = "") {
-  return test::parse_text(before + "virtual_server 10.0.0.100 80 {\nlvs_method DR\nprotocol TCP\n" +
-                          service + "\nreal_server 10.0.0.1 80 {\n" + checks + "\n}\n}\n");
+  return test::parse_text(
+      before + "virtual_server 10.0.0.100 80 {\nlvs_sched wlc\nlvs_method DR\nprotocol TCP\n" +
+      service + "\nreal_server 10.0.0.1 80 {\n" + checks + "\n}\n}\n");
 }
 
 std::vector<CheckConfig> checks_of(const std::string& checks, const std::string& before = "",

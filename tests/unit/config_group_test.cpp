@@ -56,7 +56,7 @@ TEST_CASE("lvs_method is NAT where nothing is said, and ports may differ") {
   CHECK(nat.real_servers.at(0).endpoint.to_string() == "10.0.1.1:8080");
   CHECK(nat.real_servers.at(1).endpoint.to_string() == "10.0.1.2:80");
   CHECK(nat.real_servers.at(0).checks.at(0).target.port == 8080);
-  CHECK(parse_text(text + "}\n").diagnostics.empty());
+  CHECK(mentions(text + "}\n", "no lvs_method: NAT is used"));
   const std::string same_ports =
       "virtual_server 10.0.0.1 80 {\n protocol TCP\n real_server 10.0.1.1 80 { }\n";
   CHECK_FALSE(needs_translation(only(same_ports + " lvs_method DR\n}\n")));
@@ -129,7 +129,8 @@ TEST_CASE("what of a group cannot be is said where it stands") {
 }
 
 TEST_CASE("a service by mark is of its real servers' family, or of ip_family") {
-  const std::string text = "virtual_server fwmark 7 {\n persistence_timeout 50\n";
+  const std::string text =
+      "virtual_server fwmark 7 {\n lvs_sched wlc\n lvs_method NAT\n persistence_timeout 50\n";
   const auto seven = only(text + kServers + "}\n");
   CHECK(seven.key.to_string() == "FWM 7");
   CHECK(seven.key.mark == 7);

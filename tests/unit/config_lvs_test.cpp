@@ -46,7 +46,7 @@ TEST_CASE("every scheduler is called by its name") {
     CHECK(parse_text(text).diagnostics.empty());
   }
   CHECK(only(service("")).scheduler == Scheduler::wlc);  // as keepalived
-  CHECK(parse_text(service("")).diagnostics.empty());
+  CHECK(mentions(service(""), "no lvs_sched: wlc is used"));
 }
 
 TEST_CASE("the flags of a hash scheduler belong to that scheduler") {

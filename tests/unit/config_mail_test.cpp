@@ -34,6 +34,7 @@ vrrp_sync_group G {
   }
 }
 virtual_server 10.0.0.3 80 {
+  lvs_sched wlc
   lvs_method DR
   protocol TCP
   real_server 10.0.0.1 80 {

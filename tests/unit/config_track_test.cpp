@@ -26,8 +26,15 @@ Config good(const std::string& text) {
   return *outcome.config;
 }
 
+Config config_of(const std::string& text) {
+  const ParseOutcome outcome = parse_text(text);
+  CAPTURE(report(outcome));
+  REQUIRE(outcome.config.has_value());
+  return *outcome.config;
+}
+
 TEST_CASE("config: a vrrp_script in full") {
-  const Config config = good(R"(
+  const Config config = config_of(R"(
 vrrp_script chk {
   script "/usr/bin/killall -0 'my haproxy'"
   interval 2.5
@@ -69,7 +76,7 @@ TEST_CASE("config: a script may be a file to open") {
 }
 
 TEST_CASE("config: a use may come before its tracker, and have its own weight") {
-  const Config config = good(instance("VI_1", 1, R"(
+  const Config config = config_of(instance("VI_1", 1, R"(
   track_script {
     chk weight 5 noreverse
   }

@@ -1,0 +1,179 @@
+// Where `xlbd -t` and keepalived's own check of a configuration must agree: snippets as they are
+// found in the wild, with what keepalived 2.2.7 says of them.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "config_source.h"
+
+using namespace xlb;
+
+namespace {
+
+enum class Verdict : uint8_t { silent, warned, refused };
+
+struct Snippet {
+  std::string_view text;
+  Verdict verdict = Verdict::warned;
+  int line = 0;             // of the first diagnostic
+  std::string_view says{};  // part of it
+};
+
+std::string instance(std::string_view words) {
+  return fmt::format(
+      "vrrp_instance VI_1 {{\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {{\n"
+      " 10.1.0.254/24\n }}\n{}\n}}\n",
+      words);
+}
+
+std::string service(std::string_view words, std::string_view check = "") {
+  return fmt::format(
+      "virtual_server 10.0.0.1 80 {{\n lvs_sched rr\n lvs_method NAT\n protocol TCP\n{}\n"
+      " real_server 10.0.0.2 80 {{\n{}\n }}\n}}\n",
+      words, check);
+}
+
+void check(const Snippet& snippet, const std::string& text) {
+  const ParseOutcome outcome = test::parse_text(text);
+  CAPTURE(text);
+  CAPTURE(test::report(outcome));
+  CHECK(outcome.config.has_value() == (snippet.verdict != Verdict::refused));
+  CHECK(outcome.diagnostics.empty() == (snippet.verdict == Verdict::silent));
+  if (snippet.verdict == Verdict::silent) return;
+  const bool said =
+      std::any_of(outcome.diagnostics.begin(), outcome.diagnostics.end(), [&](const auto& one) {
+        const bool is_error = one.severity == Diagnostic::Severity::error;
+        return is_error == (snippet.verdict == Verdict::refused) &&
+               one.place.line == snippet.line && one.text.find(snippet.says) != std::string::npos;
+      });
+  CHECK(said);
+}
+
+}  // namespace
+
+TEST_CASE("an instance that keepalived takes is taken, with a warning where it goes on from more") {
+  using enum Verdict;
+  const Snippet snippets[] = {
+      {"state BACKUP\n priority 100\n nopreempt", silent},
+      {"mcast_src_ip 10.1.0.1/24", warned, 7, "`/24` is ignored"},
+      {"unicast_src_ip 10.1.0.1/24\n unicast_peer {\n10.1.0.2/24\n}", warned, 9,
+       "`/24` is ignored"},
+      {"notify_master \"\"", warned, 7, "nothing is run"},
+      {"authentication {\n auth_type AH\n auth_pass 1234\n}", warned, 8, "carry no authentication"},
+      {"strict_mode\n unicast_peer {\n 10.1.0.2\n}", warned, 8, "it is used all the same"},
+      {"unicast_src_ip 10.1.0.1", warned, 7, "there is no unicast_peer"},
+      {"unicast_peer {\n}", warned, 7, "there is no unicast_peer"},
+      {"unicast_fault_no_peer\n unicast_src_ip 10.1.0.1", silent},
+      {"nopreempt\n preempt_delay 300", warned, 8, "preempt_delay is ignored"},
+      {"track_interface {\n eth0\n}", warned, 8, "own interface"},
+      {"dont_track_primary\n track_interface {\n eth0\n}", warned, 9, "would not watch it"},
+      {"track_interface {\n eth1\n}", silent},
+      {"virtual_ipaddress_excluded {\n 2001:db8::1/64 scope link\n}", warned, 8,
+       "scope is ignored"},
+      {"garp_master_repeat 0", warned, 7, "taken for 1"},
+      {"garp_lower_prio_repeat 0", silent},
+      {"interface eth0:1", warned, 7, "an address' label"},
+      {"track_interface {\n eth1:0\n}", warned, 8, "an address' label"},
+      {"virtual_ipaddress_excluded {\n 10.2.0.1 dev eth1:0\n}", warned, 8, "an address' label"},
+      {"use_vmac vrrp:1", refused, 7, "cannot be an interface's name"},
+      {"track_script {\n nothing\n}", refused, 8, "there is no vrrp_script"},
+  };
+  for (const Snippet& snippet : snippets)
+    check(snippet, instance(snippet.text));
+}
+
+TEST_CASE("a tracker that is defined below its use is found, and keepalived's order recommended") {
+  const std::string use = instance("track_script {\n chk\n}");
+  const std::string script = "vrrp_script chk {\n script \"/bin/true\"\n}\n";
+  check({"", Verdict::silent}, script + use);
+  check({"", Verdict::warned, 8, "is defined below"}, use + script);
+  check({"", Verdict::warned, 3, "whole seconds"},
+        "vrrp_script chk {\n script \"/bin/true\"\n interval 0.5\n}\n" + use);
+}
+
+TEST_CASE("a virtual server that keepalived takes is taken") {
+  using enum Verdict;
+  const Snippet words[] = {
+      {"alpha\n omega\n inhibit_on_failure", silent},
+      {"alpha 1", warned, 5, "`alpha` alone means on"},
+      {"omega 1", warned, 5, "`omega` alone means on"},
+      {"inhibit_on_failure 1", warned, 5, "alone means on"},
+      {"quorum_up \"\"", warned, 5, "nothing is run"},
+      {"sorry_server 10.0.0.9/32 80", warned, 5, "`/32` is ignored"},
+      {"persistence_engine", refused, 5, "needs a value"},
+  };
+  for (const Snippet& snippet : words)
+    check(snippet, service(snippet.text));
+  const Snippet checks[] = {
+      {"MISC_CHECK {\n misc_path \"/bin/true\"\n misc_timeout 0\n}", silent},
+      {"notify_up \"\"", warned, 7, "nothing is run"},
+      {"TCP_CHECK {\n connect_ip 10.0.0.3/24\n}", warned, 8, "`/24` is ignored"},
+  };
+  for (const Snippet& snippet : checks)
+    check(snippet, service("", snippet.text));
+}
+
+TEST_CASE("a key for TLS without its certificate is only said to be of no use") {
+  check({"", Verdict::warned, 1, "a key without its certificate"},
+        "SSL {\n key /etc/ssl/k.pem\n}\n" + service(""));
+}
+
+TEST_CASE("what is balanced in a way that nobody chose is said") {
+  const std::string real = " real_server 10.0.0.2 80 {\n }\n}\n";
+  const std::string head = "virtual_server 10.0.0.1 80 {\n protocol TCP\n";
+  check({"", Verdict::warned, 1, "no lvs_sched"}, head + " lvs_method NAT\n" + real);
+  check({"", Verdict::warned, 1, "no lvs_method"}, head + " lvs_sched rr\n" + real);
+  check({"", Verdict::silent}, head + " lvs_sched rr\n lvs_method NAT\n" + real);
+}
+
+TEST_CASE("a virtual server without a port takes any behind NAT, and is refused with DR") {
+  const std::string rest =
+      " lvs_sched rr\n protocol TCP\n persistence_timeout 60\n real_server 10.0.0.2 80 {\n }\n}\n";
+  check({"", Verdict::warned, 1, "has no port: it takes any"},
+        "virtual_server 10.0.0.1 {\n lvs_method NAT\n" + rest);
+  check({"", Verdict::refused, 1, "has no port"},
+        "virtual_server 10.0.0.1 {\n lvs_method DR\n" + rest);
+}
+
+TEST_CASE("the second of two virtual servers for the same address is left out with a warning") {
+  const ParseOutcome outcome = test::parse_text(service("") + service("weight 3"));
+  REQUIRE(outcome.config.has_value());
+  CHECK(outcome.config->virtual_servers.size() == 1);
+  check({"", Verdict::warned, 10, "stands already at"}, service("") + service("weight 3"));
+}
+
+TEST_CASE("global_defs: what keepalived takes is taken, what stops it is refused") {
+  using enum Verdict;
+  const Snippet snippets[] = {
+      {"vrrp_garp_interval 0\nvrrp_gna_interval 0", warned, 2, "what is done without it"},
+      {"vrrp_skip_check_adv_addr 1", warned, 2, "alone means on"},
+      {"enable_script_security 1", warned, 2, "alone means on"},
+      {"enable_script_security no", silent},
+      {"process_name", refused, 2, "needs a value"},
+      {"nftables_priority", refused, 2, "needs a value"},
+  };
+  for (const Snippet& snippet : snippets)
+    check(snippet, fmt::format("global_defs {{\n{}\n}}\n{}", snippet.text, instance("")));
+  check({"", Verdict::silent},
+        "garp_group {\n garp_interval 0\n interfaces {\n eth0\n }\n}\n" + instance(""));
+  check({"", Verdict::refused, 3, "needs a value"},
+        "bfd_instance b {\n neighbor_ip 10.0.0.1\n min_rx\n}\n" + instance(""));
+}
+
+TEST_CASE("a comment in a value of several lines goes on when a backslash ends it") {
+  const std::string text =
+      "$I= \\\nvrrp_instance A { \\\n interface eth0 # the usual one \\\n # priority 50 \\\n \\\n"
+      " virtual_router_id 5 \\\n virtual_ipaddress { \\\n 10.1.0.1 \\\n } \\\n}\n\n$I\n";
+  const ParseOutcome outcome = test::parse_text(text);
+  CAPTURE(test::report(outcome));
+  REQUIRE(outcome.config.has_value());
+  CHECK(outcome.config->vrrp_instances.at(0).virtual_router_id == 5);
+}
+
+TEST_CASE("a variable in braces that nobody defines is refused, in quotes it is a script's own") {
+  check({"", Verdict::refused, 7, "`$PRIORITY` is not defined"}, instance("priority ${PRIORITY}"));
+  check({"", Verdict::silent}, instance("notify \"/bin/sh -c 'echo ${HOME}'\""));
+}
