@@ -114,6 +114,7 @@ void read_sorry_server(Sections& sections, VirtualServerDraft& draft, const Line
   draft.sorry_spot = port->spot;
   draft.sorry_port = sections.values.port_or_any(*port, "sorry_server");
   if (!draft.sorry_port) draft.sorry_address.reset();
+  if (draft.sorry_port == 0) draft.sorry_port.reset();  // the virtual server's
 }
 
 // An xlb sorry server always stays, so that its connections are finished.

@@ -117,6 +117,7 @@ void read_real_server(Sections& sections, VirtualServerDraft& server, const Line
       draft.port_spot = port->spot;
       draft.port = sections.values.port_or_any(*port, "real_server");
       draft.valid = draft.valid && draft.port.has_value();
+      if (draft.port == 0) draft.port.reset();  // the virtual server's
     }
   }
   read_section<RealServerDraft>(sections, BlockKind::real_server, head, draft, kRealServerWords);

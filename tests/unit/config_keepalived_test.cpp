@@ -138,6 +138,19 @@ TEST_CASE("a virtual server without a port takes any behind NAT, and is refused 
         "virtual_server 10.0.0.1 {\n lvs_method DR\n" + rest);
 }
 
+TEST_CASE("port 0 of a real server or a sorry server is the virtual server's") {
+  const std::string text =
+      "virtual_server 10.0.0.1 80 {\n lvs_sched rr\n lvs_method DR\n protocol TCP\n"
+      " sorry_server 10.0.0.9 0\n real_server 10.0.0.2 0 {\n TCP_CHECK {\n }\n }\n}\n";
+  check({"", Verdict::silent}, text);
+  const ParseOutcome outcome = test::parse_text(text);
+  REQUIRE(outcome.config.has_value());
+  const VirtualServerConfig& server = outcome.config->virtual_servers.at(0);
+  CHECK(server.real_servers.at(0).endpoint.port == 80);
+  CHECK(server.real_servers.at(0).checks.at(0).target.port == 80);
+  CHECK(server.sorry_server->port == 80);
+}
+
 TEST_CASE("the second of two virtual servers for the same address is left out with a warning") {
   const ParseOutcome outcome = test::parse_text(service("") + service("weight 3"));
   REQUIRE(outcome.config.has_value());
