@@ -15,6 +15,12 @@ constexpr auto kRefreshInterval = std::chrono::seconds(10);
 // Resolving a thousand at once would be a burst of broadcasts, and of answers for the loop.
 constexpr int kRequestsAtOnce = 16;
 constexpr auto kRequestPause = std::chrono::milliseconds(1);
+// A part of what concerns thousands of addresses: about a millisecond. Asking the kernel for a
+// route takes as long as several addresses without.
+constexpr int kUpdatesAtOnce = 256;
+constexpr int kLookupsAtOnce = 100;
+// Who is told judges and writes anew all that changed, which costs as much for one as for some.
+constexpr auto kTellInterval = std::chrono::milliseconds(250);
 constexpr int kSuspectAttempts = 3;
 constexpr auto kProbeInterval = std::chrono::milliseconds(100);
 constexpr auto kLostInterval = std::chrono::seconds(1);
@@ -29,6 +35,10 @@ NextHops::NextHops(EventLoop& loop, Netlink& netlink, Worker& worker, NeighbourR
       requester_(std::make_shared<NeighbourRequester>(std::move(requester))),
       changed_(std::move(changed)),
       timer_(loop.timer(EventLoop::Urgency::normal, [this] { tick(); })),
+      backlog_timer_(loop.timer(EventLoop::Urgency::normal,
+                                [this] {
+                                  if (work_off()) changed_();
+                                })),
       probe_(loop) {
   timer_.arm(loop.now() + kTick);
 }
@@ -78,7 +88,7 @@ void NextHops::resolve(const Target& target, Entry& entry) {
   answer.local = netlink_.is_local(address);
   if (answer.local) {
     go_via(target, entry, std::nullopt);
-    return unschedule(target, entry);
+    return look_again(target, entry, std::nullopt);
   }
   find_way(target, entry);
   const auto link = entry.via ? netlink_.link(entry.via->first) : std::nullopt;
@@ -87,19 +97,21 @@ void NextHops::resolve(const Target& target, Entry& entry) {
         reach == Reach::route
             ? fmt::format("there is no route to {}", address)
             : fmt::format("{} is on no link of this host: direct routing cannot reach it", address);
-    entry.failed = true;
-    return schedule(target, entry, loop_.now() + kUnresolvedInterval);
+    go_via(target, entry, std::nullopt);
+    return look_again(target, entry, loop_.now() + kUnresolvedInterval);
   }
+  look_again(target, entry, std::nullopt);
   if (reach == Reach::route) {
     answer.source = entry.route->source;
     answer.mtu_bytes = entry.route->mtu != 0 ? entry.route->mtu : link->mtu;
   }
-  take_neighbour(target, entry, *link);
-  ask_when_due(target, entry);
+  Way& way = *ways_.find(*entry.via);
+  take_neighbour(target, entry, way, *link);
+  ask_when_due(*entry.via, way, answer.hop.has_value());
 }
 
 // Its MAC, or why there is none.
-void NextHops::take_neighbour(const Target& target, Entry& entry, const Link& link) {
+void NextHops::take_neighbour(const Target& target, Entry& entry, Way& way, const Link& link) {
   Answer& answer = entry.answer;
   const IpAddress& hop = entry.via->second;
   if (hop != target.first) answer.last_known_mac.reset();
@@ -107,25 +119,25 @@ void NextHops::take_neighbour(const Target& target, Entry& entry, const Link& li
   const bool usable = neighbour && neighbour->state == Neighbour::State::usable &&
                       !neighbour->mac.is_zero() && !neighbour->mac.is_multicast();
   if (usable) {
-    entry.usable_mac = neighbour->mac;
+    way.mac = neighbour->mac;
     if (hop == target.first) answer.last_known_mac = neighbour->mac;
-    entry.failed = false;
+    way.failed = false;
   } else if (neighbour && neighbour->state == Neighbour::State::failed) {
-    entry.usable_mac.reset();
-    entry.failed = true;
+    way.mac.reset();
+    way.failed = true;
   }
-  if (entry.usable_mac && link.up) {
-    answer.hop = NextHop{*entry.usable_mac, link.mac, link.index};
+  if (way.mac && link.up) {
+    answer.hop = NextHop{*way.mac, link.mac, link.index};
   } else if (!link.up) {
     answer.text = fmt::format("interface {} is down", link.name);
   } else {
-    answer.resolving = !entry.failed;
+    answer.resolving = !way.failed;
     const std::string who = hop == target.first
                                 ? hop.to_string()
                                 : fmt::format("gateway {} towards {}", hop, target.first);
-    answer.text = fmt::format("{} {} {} on {}", who,
-                              entry.failed ? "does not answer" : "is being resolved by",
-                              hop.is_v4() ? "ARP" : "neighbour discovery", link.name);
+    answer.text =
+        fmt::format("{} {} {} on {}", who, way.failed ? "does not answer" : "is being resolved by",
+                    hop.is_v4() ? "ARP" : "neighbour discovery", link.name);
   }
 }
 
@@ -139,6 +151,7 @@ void NextHops::find_way(const Target& target, Entry& entry) {
     }
   }
   if (!std::exchange(entry.route_known, true)) {
+    --lookups_left_;
     const auto route = netlink_.route_to(address);
     entry.route = route ? std::optional(*route) : std::nullopt;
   }
@@ -149,51 +162,37 @@ void NextHops::find_way(const Target& target, Entry& entry) {
 
 void NextHops::go_via(const Target& target, Entry& entry, std::optional<Via> via) {
   if (entry.via == via) return;
-  if (entry.via) {
-    const auto others = asked_for_.find(*entry.via);
-    others->second.erase(target);
-    if (others->second.empty()) asked_for_.erase(others);
-    entry.usable_mac.reset();  // it was somebody else's
-    entry.failed = false;
-    unschedule(target, entry);
-    entry.next_request = {};
-  }
+  if (entry.via) ways_.leave(*entry.via, target);
   entry.via = std::move(via);
-  if (entry.via) asked_for_[*entry.via].insert(target);
+  if (entry.via) (void)ways_.join(*entry.via, target);
 }
 
-void NextHops::schedule(const Target& target, Entry& entry, TimePoint when) {
-  unschedule(target, entry);
-  entry.next_request = when;
-  due_.emplace(when, target);
+// A way may come without a word; nullopt: there is one.
+void NextHops::look_again(const Target& target, Entry& entry, std::optional<TimePoint> when) {
+  lookups_.erase({entry.next_lookup, target});
+  if (!when) return;
+  entry.next_lookup = *when;
+  lookups_.emplace(*when, target);
 }
 
-void NextHops::unschedule(const Target& target, const Entry& entry) {
-  due_.erase({entry.next_request, target});
-}
-
-void NextHops::ask_when_due(const Target& target, Entry& entry) {
+void NextHops::ask_when_due(const Via& via, Way& way, bool usable) {
   const TimePoint now = loop_.now();
-  if (now < entry.next_request) return;
-  if (!may_request(now)) {
-    schedule(target, entry, entry.next_request);
-    return timer_.arm(now + kRequestPause);
-  }
-  schedule(target, entry, now + (entry.answer.hop ? kRefreshInterval : kUnresolvedInterval));
-  ask_kernel(target, entry);
+  if (now < way.next_request) return;
+  if (!may_request(now)) return timer_.arm(now + kRequestPause);
+  ways_.schedule(via, now + (usable ? kRefreshInterval : kUnresolvedInterval));
+  ask_kernel(via, way);
 }
 
 // What fails is asked again at the next request time.
-void NextHops::ask_kernel(const Target& target, Entry& entry) {
-  if (std::exchange(entry.asking, true)) return;
-  const auto [index, hop] = *entry.via;
+void NextHops::ask_kernel(const Via& via, Way& way) {
+  if (std::exchange(way.asking, true)) return;
+  const auto& [index, hop] = via;
   worker_.run(
       [requester = requester_, index = index, hop = hop, known = netlink_.neighbour(index, hop)] {
         (void)requester->resolve(index, hop, known);
       },
-      [this, target] {
-        const auto found = entries_.find(target);
-        if (found != entries_.end()) found->second.asking = false;
+      [this, via = via] {
+        if (Way* const asked = ways_.find(via)) asked->asking = false;
       });
 }
 
@@ -206,48 +205,74 @@ bool NextHops::may_request(TimePoint now) {
 }
 
 void NextHops::forget_all() {
-  for (auto& [address, entry] : entries_)
+  for (auto& [address, entry] : entries_) {
+    loop_.serve_urgent();
     entry.wanted = false;
+  }
 }
 
 void NextHops::forget_unwanted() {
   for (auto item = entries_.begin(); item != entries_.end();) {
+    loop_.serve_urgent();
     if (item->second.wanted) {
       ++item;
       continue;
     }
     go_via(item->first, item->second, std::nullopt);
-    unschedule(item->first, item->second);
+    look_again(item->first, item->second, std::nullopt);
     item = entries_.erase(item);
   }
 }
 
 bool NextHops::refresh(const NetlinkChanges& changes) {
   const bool all = changes.links_or_addresses || changes.everything;
-  bool changed = false;
   if (all || changes.routes) {
     for (auto& [target, entry] : entries_) {
       loop_.serve_urgent();
       if (!all && !entry.route_known) continue;
       entry.route_known = false;
-      changed |= update(target, entry);
+      backlog_.add(target);
     }
-    if (all) return changed;
   }
   for (const Via& neighbour : changes.neighbours) {
-    const auto askers = asked_for_.find(neighbour);
-    if (askers == asked_for_.end()) continue;
-    for (const Target& target : std::set(askers->second))
-      changed |= update(target, entries_.at(target));
+    const Way* const way = all ? nullptr : ways_.find(neighbour);
+    if (way == nullptr) continue;
+    for (const Target& target : way->targets) {
+      loop_.serve_urgent();
+      backlog_.add(target);
+    }
   }
-  return changed;
+  return work_off();
+}
+
+// Whether answers changed that are to be told of now: of thousands, together.
+bool NextHops::work_off() {
+  lookups_left_ = kLookupsAtOnce;
+  for (int i = 0; i < kUpdatesAtOnce && lookups_left_ > 0; ++i) {
+    const auto target = backlog_.take();
+    if (!target) break;
+    loop_.serve_urgent();
+    const auto found = entries_.find(*target);
+    if (found != entries_.end()) untold_ |= update(*target, found->second);
+  }
+  const TimePoint now = loop_.now();
+  if (backlog_.empty()) {
+    tell_by_ = now + kTellInterval;
+    return std::exchange(untold_, false);
+  }
+  backlog_timer_.arm(now + (lookups_left_ > 0 ? Duration() : Duration(kRequestPause)));
+  if (now < tell_by_) return false;
+  tell_by_ = now + kTellInterval;
+  return std::exchange(untold_, false);
 }
 
 bool NextHops::settled() const {
-  return std::all_of(entries_.begin(), entries_.end(), [](const auto& item) {
-    const Entry& entry = item.second;
-    return entry.answer.local || entry.answer.hop || entry.failed;
-  });
+  return backlog_.empty() &&
+         std::all_of(entries_.begin(), entries_.end(), [this](const auto& item) {
+           const Entry& entry = item.second;
+           return entry.answer.local || entry.answer.hop || !entry.via ||
+                  ways_.find(*entry.via)->failed;
+         });
 }
 
 void NextHops::suspect(const IpAddress& address) {
@@ -300,26 +325,30 @@ void NextHops::tick() {
   const TimePoint now = loop_.now();
   timer_.arm(now + kTick);
   ask_those_due(now);
+  look_for_those_without(now);
   for (auto& [address, suspect] : suspects_) {
     if (suspect.lost && !suspect.probing && now >= suspect.next_probe) probe(address, suspect, 1);
   }
 }
 
 void NextHops::ask_those_due(TimePoint now) {
-  bool changed = false;
-  while (!due_.empty() && due_.begin()->first <= now) {
-    if (requests_left_ <= 0 && now < requests_again_) {
-      timer_.arm(now + kRequestPause);
-      break;
-    }
-    const Target target = due_.begin()->second;
-    Entry& entry = entries_.at(target);
-    const bool had_hop = entry.answer.hop.has_value();
-    if (!entry.via) entry.route_known = false;  // a route may have come without a word
-    (void)update(target, entry);
-    changed |= had_hop != entry.answer.hop.has_value();
+  while (const auto via = ways_.due(now)) {
+    if (requests_left_ <= 0 && now < requests_again_) return timer_.arm(now + kRequestPause);
+    Way& way = *ways_.find(*via);
+    const auto link = netlink_.link(via->first);
+    ask_when_due(*via, way, way.mac && link && link->up);
   }
-  if (changed) changed_();
+}
+
+void NextHops::look_for_those_without(TimePoint now) {
+  while (!lookups_.empty() && lookups_.begin()->first <= now) {
+    const Target target = lookups_.begin()->second;
+    Entry& entry = entries_.at(target);
+    entry.route_known = false;
+    look_again(target, entry, std::nullopt);
+    backlog_.add(target);
+  }
+  if (work_off()) changed_();
 }
 
 }  // namespace xlb

@@ -2,8 +2,9 @@
 // kernel's link, address, neighbour and routing tables. Direct routing rewrites MACs, so what it
 // reaches must be on a common link; what is behind a tunnel may be behind a gateway.
 //
-// The work is in proportion to what changes: a neighbour's change concerns who asked for it, and
-// the kernel is asked in the order in which it is due.
+// The work is in proportion to what changes: a neighbour's change concerns who is reached by it,
+// the kernel is asked for each neighbour once and in the order in which it is due, and what
+// concerns thousands is worked off in parts, between which the loop turns.
 //
 // Also the lost hosts: a director that fell silent and does not answer ARP takes the real server on
 // its host with it, without waiting for a check; it is asked again every second until it answers.
@@ -21,6 +22,7 @@
 #include "core/config.h"
 #include "core/forwarding.h"
 #include "core/types.h"
+#include "director/ways.h"
 #include "io/event_loop.h"
 #include "io/neighbour_probe.h"
 #include "io/neighbour_requester.h"
@@ -28,12 +30,6 @@
 #include "io/worker.h"
 
 namespace xlb {
-
-// How an address may be reached.
-enum class Reach : uint8_t {
-  link,   // on a link of this host
-  route,  // also by a gateway
-};
 
 inline Reach reach_of(const std::optional<TunnelConfig>& tunnel) {
   return tunnel ? Reach::route : Reach::link;
@@ -77,7 +73,8 @@ class NextHops {
   // Since the last call.
   [[nodiscard]] Changed take_changed() { return std::exchange(changed_answers_, {}); }
 
-  // To be called when the netlink picture changed; whether an answer did.
+  // To be called when the netlink picture changed; whether an answer did. Of those of thousands,
+  // `changed` tells later.
   bool refresh(const NetlinkChanges& changes);
   // True once every wanted address is local, resolved or known not to answer.
   [[nodiscard]] bool settled() const;
@@ -92,19 +89,13 @@ class NextHops {
   void alive(const IpAddress& address);
 
  private:
-  using Target = std::pair<IpAddress, Reach>;
-  using Via = std::pair<unsigned, IpAddress>;  // interface, and whose MAC is asked for there
   struct Entry {
     Answer answer;
     std::optional<Via> via;
     std::optional<Route> route;  // Reach::route, or on no network of an own address
     bool route_known = false;
     bool wanted = true;
-    bool failed = false;       // the kernel asked and got no answer
-    bool asking = false;       // a request is on its way to the kernel
-    TimePoint next_request{};  // when the kernel may be asked again
-    std::optional<MacAddress>
-        usable_mac;  // survives the deletion of the kernel's entry, not its failure
+    TimePoint next_lookup{};  // of a way, while there is none
   };
   struct Suspect {
     bool probing = false;
@@ -117,15 +108,16 @@ class NextHops {
 
   bool update(const Target& target, Entry& entry);
   void resolve(const Target& target, Entry& entry);
-  void take_neighbour(const Target& target, Entry& entry, const Link& link);
+  void take_neighbour(const Target& target, Entry& entry, Way& way, const Link& link);
   void find_way(const Target& target, Entry& entry);
   void go_via(const Target& target, Entry& entry, std::optional<Via> via);
-  void ask_when_due(const Target& target, Entry& entry);
-  void schedule(const Target& target, Entry& entry, TimePoint when);
-  void unschedule(const Target& target, const Entry& entry);
-  void ask_kernel(const Target& target, Entry& entry);
+  void look_again(const Target& target, Entry& entry, std::optional<TimePoint> when);
+  bool work_off();
+  void ask_when_due(const Via& via, Way& way, bool usable);
+  void ask_kernel(const Via& via, Way& way);
   bool may_request(TimePoint now);
   void ask_those_due(TimePoint now);
+  void look_for_those_without(TimePoint now);
   void probe(const IpAddress& address, Suspect& suspect, int attempts);
   void tick();
   [[nodiscard]] std::string lost_text(const IpAddress& address, const Entry& entry) const;
@@ -136,12 +128,17 @@ class NextHops {
   std::shared_ptr<NeighbourRequester> requester_;  // the worker's, once it is used
   std::function<void()> changed_;
   std::map<Target, Entry> entries_;
-  std::map<Via, std::set<Target>> asked_for_;
-  std::set<std::pair<TimePoint, Target>> due_;  // all but those of this host
+  Ways ways_;
+  std::set<std::pair<TimePoint, Target>> lookups_;  // of those without a way
+  Backlog backlog_;
+  int lookups_left_ = 0;  // in this part
+  bool untold_ = false;   // an answer changed
+  TimePoint tell_by_{};   // while there is a backlog
   Changed changed_answers_;
   std::map<IpAddress, Suspect> suspects_;
   uint64_t next_suspect_id_ = 1;
   EventLoop::Timer timer_;
+  EventLoop::Timer backlog_timer_;
   int requests_left_ = 0;  // until requests_again_
   TimePoint requests_again_{};
   NeighbourProbe probe_;
