@@ -195,8 +195,21 @@ class Director {
   void describe_fallback(Status& status) const;
 
   // director_status.cpp: what users see
+  // A status that is made in parts.
+  struct Publishing {
+    DataplaneCounters counters;
+    Services::Listing listing;
+    Duration cost{};
+    bool again = false;  // something happened meanwhile
+    bool asked = false;  // somebody asked meanwhile
+  };
   [[nodiscard]] Status build_status();
+  [[nodiscard]] DataplaneCounters read_counters();
+  [[nodiscard]] Status complete_status(const DataplaneCounters& counters,
+                                       Services::Listing&& listing);
   void publish();
+  void publish_some();
+  void show(Status&& status);
   void request_publish();
   void answer_status_request();
   void log_summary();
@@ -263,6 +276,7 @@ class Director {
 
   EventLoop::Timer second_timer_;
   EventLoop::Timer publish_timer_;
+  std::optional<Publishing> publishing_;
   TimePoint published_{};
   Duration publish_cost_{};  // what the last took
   EventLoop::Timer sweep_timer_;

@@ -203,6 +203,7 @@ void Director::follow_peers() {
 
 void Director::log_reload(const Reload& reload) {
   for (const Diagnostic& problem : reload.problems) {
+    loop_->serve_urgent();
     if (problem.severity == Diagnostic::Severity::error) {
       log::error("{}", to_string(problem));
     } else {
@@ -214,8 +215,10 @@ void Director::log_reload(const Reload& reload) {
                reload.error.empty() ? "cannot reload " + config_file_ : reload.error);
     return;
   }
-  for (const std::string& change : reload.changes)
+  for (const std::string& change : reload.changes) {
+    loop_->serve_urgent();
     log::notice("reload: {}", change);
+  }
   for (const std::string& deferred : reload.deferred)
     log::warning("reload: {}", deferred);
   if (reload.changes.empty()) log::notice("reload: nothing changed");

@@ -46,7 +46,7 @@ void Director::start() {
     return loop_->timer(EventLoop::Urgency::normal, [this, handler] { (this->*handler)(); });
   };
   second_timer_ = timer(&Director::second);
-  publish_timer_ = timer(&Director::publish);
+  publish_timer_ = timer(&Director::publish_some);
   apply_timer_ = timer(&Director::apply);
   attach_timer_ = timer(&Director::try_attach);
   sweep_timer_ = timer(&Director::sweep);

@@ -15,17 +15,29 @@ namespace {
 
 constexpr auto kPublishInterval = std::chrono::milliseconds(50);
 constexpr int kPublishShare = 20;  // of the loop's time, a twentieth
+// Virtual and real servers that a turn of the loop describes: less than a millisecond.
+constexpr size_t kLinesAtOnce = 500;
 
 }  // namespace
 
+DataplaneCounters Director::read_counters() {
+  return balancer() != nullptr ? balancer()->counters() : DataplaneCounters{};
+}
+
 Status Director::build_status() {
+  const DataplaneCounters counters = read_counters();
+  Services::Listing listing;
+  while (services_->list_some(listing, counters, kLinesAtOnce)) {
+  }
+  return complete_status(counters, std::move(listing));
+}
+
+Status Director::complete_status(const DataplaneCounters& counters, Services::Listing&& listing) {
   Status status;
   status.version = kVersion;
   status.generated_at = std::chrono::system_clock::now();
   status.warnings = warnings_;
   status.flow_table_size = config_.xlb.flow_table_size;
-  const DataplaneCounters counters =
-      balancer() != nullptr ? balancer()->counters() : DataplaneCounters{};
   status.flows = counters.flows;
   status.drops = counters.drops;
   if (balancer() != nullptr) status.tables = balancer()->tables();
@@ -42,14 +54,15 @@ Status Director::build_status() {
     if (!instance->started()) status.vrrp.back().reason = why_not_started(*instance);
   }
   notifications_->describe(status);
-  status.virtual_servers = services_->status(counters);
+  status.virtual_servers = std::move(listing.services);
   rates_.estimate(status.virtual_servers, loop_->now());
   if (fallback_) describe_fallback(status);
   if (translating_) describe_translation(status);
   const auto in_ms = [](Duration lag) {
     return std::chrono::duration<double, std::milli>(lag).count();
   };
-  status.loop = {in_ms(loop_->lag().max()), in_ms(loop_->lag().of(0.5)), in_ms(loop_->lag().of(0.99))};
+  status.loop = {in_ms(loop_->lag().max()), in_ms(loop_->lag().of(0.5)),
+                 in_ms(loop_->lag().of(0.99))};
 
   if (attaching_) {
     status.not_ready_reason = "starting";
@@ -73,30 +86,64 @@ Status Director::build_status() {
 
 // What changes in a burst is shown once. With a thousand real servers a status takes milliseconds.
 void Director::request_publish() {
+  if (publishing_) {
+    publishing_->again = true;
+    return;
+  }
   if (publish_timer_.armed()) return;
   const Duration pause = std::max(kPublishShare * publish_cost_, Duration(kPublishInterval));
   publish_timer_.arm(std::max(loop_->now(), published_ + pause));
 }
 
 // Counters must not lag behind what a client of the status port has seen for itself; yet however
-// often it asks, the loop spends little of its time on answers.
+// often it asks, the loop spends little of its time on answers. A status that is being made already
+// may lack what the client has seen.
 void Director::answer_status_request() {
+  if (publishing_) {
+    publishing_->asked = true;
+    return;
+  }
   constexpr int kShare = 10;
   status_slot_.accept();
   const Duration pause = std::min(kShare * publish_cost_, Duration(kPublishInterval));
   publish_timer_.arm(std::max(loop_->now(), published_ + pause));
 }
 
+// Ten thousand real servers take a score of turns.
+void Director::publish_some() {
+  const auto begun = std::chrono::steady_clock::now();
+  if (!publishing_) publishing_.emplace().counters = read_counters();
+  Publishing& publishing = *publishing_;
+  const bool more = services_->list_some(publishing.listing, publishing.counters, kLinesAtOnce);
+  if (!more) show(complete_status(publishing.counters, std::move(publishing.listing)));
+  publishing.cost += std::chrono::steady_clock::now() - begun;
+  if (more) return publish_timer_.arm(loop_->now());
+  publish_cost_ = publishing.cost;
+  const bool again = publishing.again;
+  const bool asked = publishing.asked;
+  publishing_.reset();
+  if (asked) return answer_status_request();
+  if (again) request_publish();
+}
+
+// At once and whole: who waits for this change looks at it next.
 void Director::publish() {
-  published_ = loop_->now();
+  if (publishing_ && publishing_->asked) status_slot_.accept();
+  publishing_.reset();
   publish_timer_.disarm();
-  auto status = std::make_shared<const Status>(build_status());
-  supervision_->describe(*status);
+  const auto begun = std::chrono::steady_clock::now();
+  show(build_status());
+  publish_cost_ = std::chrono::steady_clock::now() - begun;
+}
+
+void Director::show(Status&& status) {
+  published_ = loop_->now();
+  auto shown = std::make_shared<Status>(std::move(status));
+  supervision_->describe(*shown);
   auto before = status_slot_.current();
-  status_slot_.publish(std::move(status));
+  status_slot_.publish(std::move(shown));
   // Ten thousand real servers take milliseconds to forget.
   worker_->run([before = std::move(before)]() mutable { before.reset(); }, [] {});
-  publish_cost_ = std::chrono::steady_clock::now() - published_;
 }
 
 void Director::log_summary() {

@@ -62,6 +62,7 @@ Services::Services(EventLoop& loop, ProbeContext& probes, NextHops& next_hops,
 void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers,
                          const FlowTimeouts& timeouts) {
   probes_.forget();
+  ++configuration_;
   std::vector<VirtualServer> before = std::exchange(virtual_servers_, {});
   std::vector<ForwardedVirtualServer> rows = std::exchange(table_.virtual_servers, {});
   TimePoint start = loop_.now();
@@ -86,7 +87,9 @@ void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers
     VirtualServer service;
     service.config = config;
     service.first_row = first_row;
+    service.real_servers.reserve(config.real_servers.size());
     for (const RealServerConfig& real_server : config.real_servers) {
+      loop_.serve_urgent();  // a real server that is new may need a route from the kernel
       service.real_servers.push_back(
           take_on(config, real_server, existing == nullptr ? none : existing->real_servers, start));
     }
@@ -97,9 +100,11 @@ void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers
       service.quorum = std::make_unique<QuorumWatch>(config, next_hops_, run_script_, tell_);
     }
     virtual_servers_.push_back(std::move(service));
+    if (existing != nullptr) *existing = VirtualServer();  // ten thousand together take long
   }
   for (const VirtualServer& gone : before) {
     if (!gone.quorum) continue;
+    loop_.serve_urgent();
     collect(gone, known_);
     gone.quorum->remove();
   }
@@ -113,6 +118,7 @@ void Services::configure(const std::vector<VirtualServerConfig>& virtual_servers
 void Services::follow_files() {
   std::vector<FileCheck> wanted;
   for (const VirtualServer& service : virtual_servers_) {
+    loop_.serve_urgent();
     for (const RealServer& real_server : service.real_servers) {
       for (const CheckConfig& check : real_server.config.checks) {
         if (const auto* file = std::get_if<FileCheck>(&check.own)) wanted.push_back(*file);
@@ -144,6 +150,7 @@ bool Services::is_here(const VirtualServerConfig& service) const {
 
 void Services::follow_addresses() {
   for (VirtualServer& service : virtual_servers_) {
+    loop_.serve_urgent();
     const bool away = service.config.ha_suspend && !is_here(service.config);
     if (std::exchange(service.suspended, away) != away) {
       log::notice("{}: checks are {}: the address is {} this host's", name_of(service.config),
@@ -164,8 +171,10 @@ Services::VirtualServer Services::keep(VirtualServer&& service, const VirtualSer
 
 void Services::make_index() {
   positions_.clear();
-  users_.clear();
+  for (auto item = users_.begin(); item != users_.end(); item = users_.erase(item))
+    loop_.serve_urgent();
   for (uint32_t i = 0; i < virtual_servers_.size(); ++i) {
+    loop_.serve_urgent();
     const VirtualServer& service = virtual_servers_[i];
     positions_[name_of(service.config)] = i;
     std::set<IpAddress> addresses;
@@ -253,6 +262,7 @@ void Services::collect(const VirtualServer& service, HealthRecord::Verdicts& ver
 
 void Services::check_all_now() {
   for (VirtualServer& service : virtual_servers_) {
+    loop_.serve_urgent();
     for (RealServer& real_server : service.real_servers)
       real_server.checks->check_now();
   }
@@ -285,65 +295,6 @@ void Services::look_at(const VirtualServer& service, RealServer& real_server) co
   facts.last_known_mac = answer.last_known_mac;
 }
 
-void Services::judge_one(const VirtualServer& service, RealServer& real_server) {
-  const Duty duty = duty_of(service.config, real_server.config.endpoint, service.quorum->sorry());
-  const RealServerVerdict before =
-      std::exchange(real_server.verdict, xlb::judge(real_server.config, real_server.facts, duty));
-  const bool first = !std::exchange(real_server.judged, true);
-  const bool differs = before.availability != real_server.verdict.availability;
-  if (!first && differs) {
-    log::notice("{}: real server {} is {}: {}", name_of(service.config),
-                real_server.config.endpoint, name_of(real_server.verdict.availability),
-                real_server.verdict.reason);
-  }
-}
-
-void Services::find_changed(std::span<const MacAddress> directors) {
-  const NextHops::Changed changed = next_hops_.take_changed();
-  const bool same_directors =
-      std::equal(directors.begin(), directors.end(), directors_.begin(), directors_.end());
-  if (changed.all || !same_directors) {
-    directors_.assign(directors.begin(), directors.end());
-    for (VirtualServer& service : virtual_servers_)
-      service.judged = false;
-    return;
-  }
-  for (const IpAddress& address : changed.addresses) {
-    const auto users = users_.find(address);
-    if (users == users_.end()) continue;
-    for (const uint32_t position : users->second)
-      virtual_servers_[position].judged = false;
-  }
-}
-
-void Services::judge(VirtualServer& service) {
-  service.judged = true;
-  std::vector<RealServerFacts> facts;
-  facts.reserve(service.real_servers.size());
-  for (RealServer& real_server : service.real_servers) {
-    look_at(service, real_server);
-    facts.push_back(real_server.facts);
-  }
-  service.quorum->update(facts);
-  for (RealServer& real_server : service.real_servers)
-    judge_one(service, real_server);
-  service.quorum->announce();
-  const auto row = table_.virtual_servers.begin() + service.first_row;
-  *row = desired_forwarding(service.config, facts, directors_, service.quorum->sorry());
-  for (size_t i = 0; i < service.config.more_keys.size(); ++i) {
-    *(row + 1 + static_cast<std::ptrdiff_t>(i)) = for_member(*row, service.config.more_keys[i]);
-  }
-}
-
-const ForwardingTable& Services::judge_all(std::span<const MacAddress> directors) {
-  find_changed(directors);
-  for (VirtualServer& service : virtual_servers_) {
-    loop_.serve_urgent();
-    if (!service.judged) judge(service);
-  }
-  return table_;
-}
-
 void Services::take_loads(const DataplaneCounters& counters) {
   bool changed = false;
   for (VirtualServer& service : virtual_servers_) {
@@ -368,93 +319,6 @@ void Services::take_loads(const DataplaneCounters& counters) {
     }
   }
   if (changed) changed_();
-}
-
-// One each: a second address of this host would only repeat the match. The sorry server's comes
-// first while it is in use.
-std::vector<LocalService> Services::local_services() const {
-  std::vector<LocalService> result;
-  for (const VirtualServer& service : virtual_servers_) {
-    if (needs_translation(service.config)) continue;
-    const auto sorry = service.quorum->local_service();
-    const auto own = std::find_if(service.real_servers.begin(), service.real_servers.end(),
-                                  [](const RealServer& item) { return item.facts.local; });
-    const bool serves_here = own != service.real_servers.end();
-    std::optional<LocalService> local;
-    if (sorry && (!serves_here || service.quorum->sorry().in_use)) {
-      local = *sorry;
-    } else if (serves_here) {
-      local = {service.config.key, own->config.endpoint};
-    }
-    if (!local) continue;
-    for (const ServiceKey& key : keys_of(service.config)) {
-      local->service = key;
-      local->own.port = key.port;
-      result.push_back(*local);
-    }
-  }
-  return result;
-}
-
-Status::RealServer Services::describe(const RealServer& real_server,
-                                      const RealServerCounters* counters) const {
-  Status::RealServer result =
-      status_of(real_server.config, real_server.facts, real_server.verdict, counters);
-  // The words of a check change with every attempt; only a state needs a judgement.
-  const std::string text = real_server.checks->text();
-  if (real_server.verdict.availability == Availability::up && !text.empty()) result.reason = text;
-  result.checks = real_server.checks->status(loop_.now(), std::chrono::system_clock::now());
-  return result;
-}
-
-Status::VirtualServer Services::describe(const VirtualServer& service, const ServiceKey& key,
-                                         const ServiceCounters* numbers) const {
-  const VirtualServerConfig& config = service.config;
-  Status::VirtualServer entry;
-  entry.key = key;
-  entry.group = config.group;
-  entry.scheduler = name_of(config.scheduler);
-  entry.forwarding = name_of(config.method);
-  entry.hash_port = config.hash_port;
-  entry.one_packet = config.one_packet;
-  entry.persistence_prefix =
-      std::min<int>(config.persistence_prefix, key.address.is_v4() ? 32 : 128);
-  if (config.persistence_timeout) {
-    entry.persistence_timeout_s = config.persistence_timeout->count();
-  }
-  if (numbers != nullptr) entry.traffic = numbers->unserved;
-  for (const RealServer& real_server : service.real_servers) {
-    const size_t position = entry.real_servers.size();
-    const Endpoint endpoint =
-        endpoint_for(key, real_server.config.endpoint, real_server.config.translated);
-    entry.real_servers.push_back(describe(real_server, counters_of(numbers, endpoint, position)));
-    Status::RealServer& row = entry.real_servers.back();
-    row.endpoint = endpoint;
-    entry.traffic.packets += row.traffic.packets;
-    entry.traffic.bytes += row.traffic.bytes;
-    entry.traffic.connections += row.traffic.connections;
-  }
-  const bool any_up = std::any_of(
-      service.real_servers.begin(), service.real_servers.end(),
-      [](const RealServer& item) { return item.verdict.availability == Availability::up; });
-  entry.state = any_up ? "up" : "down";
-  service.quorum->describe(entry, numbers);
-  if (!needs_translation(config)) return entry;
-  for (Status::RealServer& row : entry.real_servers)
-    say_translated(row);
-  if (entry.sorry_server) say_translated(*entry.sorry_server);
-  return entry;
-}
-
-std::vector<Status::VirtualServer> Services::status(const DataplaneCounters& counters) const {
-  std::vector<Status::VirtualServer> result;
-  for (const VirtualServer& service : virtual_servers_) {
-    loop_.serve_urgent();
-    for (const ServiceKey& key : keys_of(service.config)) {
-      result.push_back(describe(service, key, counters_of(counters, key, result.size())));
-    }
-  }
-  return result;
 }
 
 }  // namespace xlb

@@ -61,7 +61,15 @@ class Services {
   [[nodiscard]] HealthRecord::Verdicts verdicts() const;
   // Whether they did since this was asked last.
   [[nodiscard]] bool take_verdicts_changed() { return std::exchange(verdicts_changed_, false); }
-  [[nodiscard]] std::vector<Status::VirtualServer> status(const DataplaneCounters& counters) const;
+  // A listing that is made in parts, between which the loop may turn.
+  struct Listing {
+    std::vector<Status::VirtualServer> services;
+    size_t next = 0;
+    uint64_t configuration = 0;
+  };
+  // Adds about `lines` virtual and real servers; false when they were the last. Begins anew after
+  // configure().
+  bool list_some(Listing& listing, const DataplaneCounters& counters, size_t lines) const;
 
  private:
   struct RealServer {
@@ -114,6 +122,7 @@ class Services {
   QuorumWatch::Tell tell_;
   HealthRecord::Verdicts known_;  // of targets that are not checked yet
   std::vector<VirtualServer> virtual_servers_;
+  uint64_t configuration_ = 0;         // another after each configure()
   std::vector<MacAddress> directors_;  // as judged
   ForwardingTable table_;              // in the order of virtual_servers_ and their members
   std::unordered_map<std::string, uint32_t> positions_;         // by name
