@@ -152,8 +152,12 @@ CheckedConfig check_config_file(const std::string& file, Strictness strictness,
       problem.place = {file, 1, 1};
       problem.text = entered.error().text;
       problem.hint = fmt::format("ip netns add {}", result.net_namespace);
-      result.config.reset();
-      return result;
+      if (strictness == Strictness::run) {
+        result.config.reset();
+        return result;
+      }
+      // A file may be checked before its namespace is made, or elsewhere.
+      problem.severity = Diagnostic::Severity::warning;
     }
   }
   HostCheck host(result.diagnostics, result.config->global);

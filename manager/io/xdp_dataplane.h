@@ -58,7 +58,7 @@ class XdpDataplane : public Dataplane {
   // Frames may leave by this interface. apply() does it for the next hops it is given.
   Result<void> add_port(unsigned ifindex);
 
-  // Called between the virtual servers of a long apply().
+  // Called between the virtual servers of apply() and counters().
   void on_pause(std::function<void()> handler) { pause_ = std::move(handler); }
   Result<void> apply(const ForwardingTable& desired) override;
   [[nodiscard]] const ForwardingTable& applied() const { return applied_; }

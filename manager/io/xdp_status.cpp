@@ -33,6 +33,7 @@ DataplaneCounters XdpDataplane::counters() {
   DataplaneCounters result;
   result.flows = counts.flows;
   for (const auto& service : applied_.virtual_servers) {
+    pause_();
     ServiceCounters counters;
     counters.key = service.key;
     counters.unserved = decode(unserved[tables_.id_of(service.key)]);
