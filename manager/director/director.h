@@ -66,6 +66,15 @@ struct DirectorOptions {
   std::optional<std::string> status_listen;  // "ADDR:PORT" or "none"; absent: as configured
 };
 
+// A status that is made in parts.
+struct Publishing {
+  DataplaneCounters counters;
+  Services::Listing listing;
+  Duration cost{};
+  bool again = false;  // something happened meanwhile
+  bool asked = false;  // somebody asked meanwhile
+};
+
 class Director {
  public:
   static Result<std::unique_ptr<Director>> create(const DirectorOptions& options);
@@ -195,14 +204,6 @@ class Director {
   void describe_fallback(Status& status) const;
 
   // director_status.cpp: what users see
-  // A status that is made in parts.
-  struct Publishing {
-    DataplaneCounters counters;
-    Services::Listing listing;
-    Duration cost{};
-    bool again = false;  // something happened meanwhile
-    bool asked = false;  // somebody asked meanwhile
-  };
   [[nodiscard]] Status build_status();
   [[nodiscard]] DataplaneCounters read_counters();
   [[nodiscard]] Status complete_status(const DataplaneCounters& counters,

@@ -15,10 +15,10 @@
 
 namespace xlb::test {
 
-// A socket whose calls end after ten seconds: a hung server fails the test instead of hanging it.
+// A socket whose calls end after a minute: a hung server fails the test instead of hanging it.
 inline UniqueFd connect_to(uint16_t port) {
   UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const timeval limit{10, 0};
+  const timeval limit{60, 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   sockaddr_in address{};
