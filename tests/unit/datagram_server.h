@@ -13,6 +13,7 @@
 
 #include "base/unique_fd.h"
 #include "io/event_loop.h"
+#include "loopback_socket.h"
 
 namespace xlb::test {
 
@@ -21,17 +22,8 @@ class DatagramServer {
   // What to send back for a datagram, one after the other.
   using Answers = std::function<std::vector<std::string>(const std::string& request)>;
 
-  DatagramServer(EventLoop& loop, Answers answers)
-      : answers_(std::move(answers)),
-        socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    auto* const generic = reinterpret_cast<sockaddr*>(&address);
-    REQUIRE(::bind(socket_.get(), generic, length) == 0);
-    REQUIRE(::getsockname(socket_.get(), generic, &length) == 0);
-    endpoint_ = Endpoint{IpAddress::v4(127, 0, 0, 1), ntohs(address.sin_port)};
+  DatagramServer(EventLoop& loop, Answers answers) : answers_(std::move(answers)) {
+    socket_ = loopback_socket(SOCK_DGRAM, endpoint_);
     auto watch = loop.watch(socket_.get(), EPOLLIN, [this](uint32_t) { answer(); });
     REQUIRE(watch.ok());
     watch_ = std::move(watch).value();

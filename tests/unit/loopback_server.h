@@ -16,6 +16,7 @@
 
 #include "base/unique_fd.h"
 #include "io/event_loop.h"
+#include "loopback_socket.h"
 
 namespace xlb::test {
 
@@ -47,18 +48,8 @@ inline void run_until(EventLoop& loop, const std::function<bool()>& done) {
 class LoopbackServer {
  public:
   LoopbackServer(EventLoop& loop, Behaviour behaviour)
-      : loop_(loop),
-        behaviour_(std::move(behaviour)),
-        socket_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    auto* const generic = reinterpret_cast<sockaddr*>(&address);
-    REQUIRE(::bind(socket_.get(), generic, length) == 0);
-    REQUIRE(::getsockname(socket_.get(), generic, &length) == 0);
-    REQUIRE(::listen(socket_.get(), 16) == 0);
-    endpoint_ = Endpoint{IpAddress::v4(127, 0, 0, 1), ntohs(address.sin_port)};
+      : loop_(loop), behaviour_(std::move(behaviour)) {
+    socket_ = loopback_socket(SOCK_STREAM, endpoint_);
     auto watch = loop_.watch(socket_.get(), EPOLLIN, [this](uint32_t) { accept(); });
     REQUIRE(watch.ok());
     watch_ = std::move(watch).value();

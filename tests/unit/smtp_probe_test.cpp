@@ -6,6 +6,7 @@
 
 #include "io/probe/probe.h"
 #include "loopback_server.h"
+#include "loopback_socket.h"
 
 namespace xlb {
 namespace {
@@ -24,16 +25,7 @@ class MailServer {
   };
 
   MailServer(EventLoop& loop, Manners manners) : loop_(loop), manners_(std::move(manners)) {
-    socket_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    auto* const generic = reinterpret_cast<sockaddr*>(&address);
-    REQUIRE(::bind(socket_.get(), generic, length) == 0);
-    REQUIRE(::getsockname(socket_.get(), generic, &length) == 0);
-    REQUIRE(::listen(socket_.get(), 16) == 0);
-    endpoint_ = Endpoint{IpAddress::v4(127, 0, 0, 1), ntohs(address.sin_port)};
+    socket_ = test::loopback_socket(SOCK_STREAM, endpoint_);
     auto watch = loop_.watch(socket_.get(), EPOLLIN, [this](uint32_t) { accept(); });
     REQUIRE(watch.ok());
     watch_ = std::move(watch).value();

@@ -17,6 +17,7 @@
 
 #include "base/unique_fd.h"
 #include "io/event_loop.h"
+#include "loopback_socket.h"
 
 namespace xlb::test {
 
@@ -50,19 +51,8 @@ inline std::unique_ptr<SSL_CTX, FreeTls> untrusted_server_context() {
 class TlsServer {
  public:
   TlsServer(EventLoop& loop, std::string answer)
-      : loop_(loop),
-        answer_(std::move(answer)),
-        context_(untrusted_server_context()),
-        socket_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    auto* const generic = reinterpret_cast<sockaddr*>(&address);
-    REQUIRE(::bind(socket_.get(), generic, length) == 0);
-    REQUIRE(::getsockname(socket_.get(), generic, &length) == 0);
-    REQUIRE(::listen(socket_.get(), 16) == 0);
-    endpoint_ = Endpoint{IpAddress::v4(127, 0, 0, 1), ntohs(address.sin_port)};
+      : loop_(loop), answer_(std::move(answer)), context_(untrusted_server_context()) {
+    socket_ = loopback_socket(SOCK_STREAM, endpoint_);
     auto watch = loop_.watch(socket_.get(), EPOLLIN, [this](uint32_t) { accept(); });
     REQUIRE(watch.ok());
     watch_ = std::move(watch).value();
