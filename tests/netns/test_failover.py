@@ -14,11 +14,7 @@ SKEW_V3 = (256 - 100) * 0.1 / 256
 
 
 def start_tutorial(lab):
-    directors = [lab.director(name, tutorial(name, "/bin/true")) for name in ("n1", "n2")]
-    directors[0].wait_vrrp("MASTER")
-    for director in directors:
-        director.wait_forwarding()
-    return directors
+    return lab.settled([lab.director(name, tutorial(name, "/bin/true")) for name in ("n1", "n2")])
 
 
 def start(lab, version):

@@ -157,6 +157,11 @@ class Director:
     def wait_vrrp(self, state, timeout=10):
         wait_until(lambda: self.vrrp_state() == state, timeout, f"xlbd on {self.name} is {state}")
 
+    def wait_master_heard(self, timeout=10):
+        """A standby that never heard the master does not know whose silence it notices."""
+        wait_until(lambda: self.status()["vrrp"][0]["adverts_received"] > 0, timeout,
+                   f"xlbd on {self.name} hears the master")
+
     def wait_real_server(self, address, state, timeout):
         """Seconds until the real server is in that state."""
         started = time.monotonic()

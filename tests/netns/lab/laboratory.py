@@ -53,9 +53,13 @@ class Lab:
         return self.own(Listener(getattr(self.topology, name)))
 
     def pair(self, config, names=("n1", "n2")):
-        """Directors on both servers; the first is master and both forward when this returns."""
-        directors = [self.director(name, config.text(name)) for name in names]
-        directors[0].wait_vrrp("MASTER", 3 * float(config.advert_int) + 5)
+        """Directors on both servers; when this returns the first is master, the other hears it, and both forward."""
+        return self.settled([self.director(name, config.text(name)) for name in names])
+
+    def settled(self, directors):
+        directors[0].wait_vrrp("MASTER", 10)
+        for director in directors[1:]:
+            director.wait_master_heard()
         for director in directors:
             director.wait_forwarding()
         return directors
