@@ -49,6 +49,7 @@ struct GlobalSettings {
   std::chrono::microseconds vrrp_startup_delay{};     // after the daemon's start
   std::chrono::microseconds vrrp_delay_after_boot{};  // after the host's; the later of both counts
   MailConfig mail;
+  bool log_unknown_vrids = false;
 
   bool operator==(const GlobalSettings&) const = default;
 };

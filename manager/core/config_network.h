@@ -2,6 +2,7 @@
 // and what holds for the addresses of all virtual routers. See config.h.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,15 @@
 #include "core/route.h"
 
 namespace xlb {
+
+// interface_up_down_delays: how long an interface must stay down, or up, before that counts.
+struct LinkDelay {
+  std::string interface;
+  std::chrono::microseconds down{};
+  std::chrono::microseconds up{};
+
+  bool operator==(const LinkDelay&) const = default;
+};
 
 struct NetworkConfig {
   std::vector<VirtualAddress> addresses;  // static_ipaddress; each names its device
@@ -18,6 +28,7 @@ struct NetworkConfig {
   std::string virtual_mac_prefix = "vrrp";  // vmac_prefix
   AnnounceSpacing announce_spacing;
   std::vector<AnnounceGroup> announce_groups;
+  std::vector<LinkDelay> link_delays;  // each of another interface
 
   bool operator==(const NetworkConfig&) const = default;
 };

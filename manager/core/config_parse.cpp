@@ -40,12 +40,14 @@ constexpr TopLevelReader kTopLevel[] = {
 void read_all(Sections& sections) {
   sections.blocks.read_top_level([&](const Line& line, const Keyword& keyword) {
     if (keyword.name == "net_namespace") return read_net_namespace(sections, line);
+    if (keyword.name == "interface_up_down_delays") return read_link_delays(sections, line);
     for (const TopLevelReader& reader : kTopLevel) {
       if (reader.opens == keyword.opens) reader.read(sections, line);
     }
   });
   finish_static_network(sections);
   finish_vrrp_instances(sections);
+  finish_link_delays(sections);
   finish_tracking(sections);
   finish_virtual_servers(sections);
   finish_mail(sections);

@@ -89,6 +89,11 @@ void read_rs_init_notifies(Sections& sections, GlobalSettings&, const Line& line
   sections.rs_init_notifies = true;
 }
 
+void read_log_unknown_vrids(Sections& sections, GlobalSettings& global, const Line& line) {
+  const Arguments none(line, sections.problems);
+  global.log_unknown_vrids = true;
+}
+
 // [+|-]read|match|wildcard_match|brace_match ...: without a sign the words replace what was in
 // force; without a word everything is checked.
 void read_include_check(Sections& sections, GlobalSettings&, const Line& line) {
@@ -124,6 +129,7 @@ constexpr WordReader<GlobalSettings> kGlobalWords[] = {
     {"lvs_timeouts", read_lvs_timeouts},
     {"checker_log_all_failures", read_log_all_failures},
     {"rs_init_notifies", read_rs_init_notifies},
+    {"log_unknown_vrids", read_log_unknown_vrids},
     {"vrrp_startup_delay", read_delay<&GlobalSettings::vrrp_startup_delay>},
     {"vrrp_delay_after_boot", read_delay<&GlobalSettings::vrrp_delay_after_boot>},
     {"vrrp_garp_master_delay", read_announce},

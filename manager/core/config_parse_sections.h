@@ -62,6 +62,7 @@ struct Sections {
   Config config;  // vrrp_instances are filled in by finish_vrrp_instances
   VrrpVersion default_version = VrrpVersion::v2;
   NetworkDraft network;
+  std::vector<Spot> link_delay_spots;  // of config.network.link_delays
   ProtocolDefaults protocol_defaults;
   std::vector<VrrpDraft> vrrp_instances;
   TrackSections track;
@@ -108,6 +109,9 @@ void read_global_defs(Sections& sections, const Line& head);
 void read_xlb(Sections& sections, const Line& head);
 void read_vrrp_instance(Sections& sections, const Line& head);
 void finish_vrrp_instances(Sections& sections);
+void read_link_delays(Sections& sections, const Line& head);
+// After finish_vrrp_instances.
+void finish_link_delays(Sections& sections);
 void read_track_script(Sections& sections, const Line& head);
 void read_track_process(Sections& sections, const Line& head);
 void read_track_file(Sections& sections, const Line& head);

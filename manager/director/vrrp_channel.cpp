@@ -104,14 +104,14 @@ Result<VrrpFooting> VrrpChannel::find_footing(const VrrpAddresses& addresses) co
   }
   const auto link = around_.netlink.link(config_.interface);
   if (!link) return fail("interface {} does not exist", config_.interface);
-  if (!link->up && !config_.tracking.dont_track_primary) {
+  if (!around_.links.up(*link) && !config_.tracking.dont_track_primary) {
     return fail("interface {} is down", config_.interface);
   }
   for (const InterfaceAddress& own : around_.netlink.addresses()) {
     if (!is_source(own, link->index, addresses)) continue;
     const auto speaking = around_.netlink.link(addresses.speaking_interface());
     if (!speaking) return fail("interface {} is not there yet", addresses.speaking_interface());
-    if (!speaking->up) return fail("interface {} is down", speaking->name);
+    if (!around_.links.up(*speaking)) return fail("interface {} is down", speaking->name);
     return VrrpFooting{speaking->name, speaking->index, own.address.address, speaking->mac};
   }
   if (protocol.source) return fail("source address {} is not on this host", *protocol.source);

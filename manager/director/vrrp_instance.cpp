@@ -118,6 +118,11 @@ bool VrrpInstance::cannot_be_master() const {
   return !footing_fault_.empty() || !tracking_fault_.empty();
 }
 
+Duration VrrpInstance::patience() const {
+  const int adverts = config_.protocol.down_timer_adverts;
+  return (router_.master_down_interval() - router_.skew_time()) / adverts * (adverts - 1);
+}
+
 void VrrpInstance::set_tracking(uint8_t effective_priority, std::string fault_reason) {
   const uint8_t before = this->effective_priority();
   priority_change_ = effective_priority - config_.priority;

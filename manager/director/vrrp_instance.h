@@ -13,6 +13,7 @@
 #include "core/status.h"
 #include "core/vrrp.h"
 #include "core/vrrp_packet.h"
+#include "director/link_delays.h"
 #include "director/recorded_network.h"
 #include "director/router_interfaces.h"
 #include "director/vrrp_addresses.h"
@@ -35,6 +36,7 @@ struct VrrpSurroundings {
   AddressRecord& addresses;
   RecordedNetwork& network;
   RouterInterfaces& interfaces;
+  const LinkDelays& links;
   AdvertRecord& adverts;
   const GlobalSettings& global;
   // A master fell silent; its address if it was ever heard.
@@ -91,6 +93,8 @@ class VrrpInstance {
   // Of itself, its group's fault apart: its interface, or what it tracks.
   [[nodiscard]] bool cannot_be_master() const;
   [[nodiscard]] uint8_t effective_priority() const;
+  // How long it may hear nobody without taking over yet, an advertisement being due at any time.
+  [[nodiscard]] Duration patience() const;
 
   // To be called when links or addresses changed.
   void refresh();

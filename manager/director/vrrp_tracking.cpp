@@ -35,12 +35,18 @@ void drop_others(Map& items, const std::vector<Config>& kept, auto used, auto go
 
 }  // namespace
 
-VrrpTrackers::VrrpTrackers(EventLoop& loop, Netlink& netlink, std::function<void()> changed)
-    : loop_(loop), netlink_(netlink), changed_(std::move(changed)), runner_(loop) {}
+VrrpTrackers::VrrpTrackers(EventLoop& loop, Netlink& netlink, const LinkDelays& links,
+                           std::function<void()> changed)
+    : loop_(loop),
+      netlink_(netlink),
+      links_(links),
+      changed_(std::move(changed)),
+      runner_(loop) {}
 
 Result<std::unique_ptr<VrrpTrackers>> VrrpTrackers::create(EventLoop& loop, Netlink& netlink,
+                                                           const LinkDelays& links,
                                                            std::function<void()> changed) {
-  std::unique_ptr<VrrpTrackers> result(new VrrpTrackers(loop, netlink, std::move(changed)));
+  std::unique_ptr<VrrpTrackers> result(new VrrpTrackers(loop, netlink, links, std::move(changed)));
   auto files = FileWatch::create(
       loop, [raw = result.get()](const std::string& path, const FileWatch::Content& content) {
         if (raw->read(path, content)) raw->changed_();
@@ -251,10 +257,8 @@ bool VrrpTrackers::read(const std::string& path, const FileWatch::Content& conte
 
 bool VrrpTrackers::look_at_link(const std::string& name) {
   const auto link = netlink_.link(name);
-  tracking::Reading now{true, link && link->up, 0,
-                        !link      ? "does not exist"
-                        : link->up ? "is up"
-                                   : "is down"};
+  const bool is_up = link && links_.up(*link);
+  tracking::Reading now{true, is_up, 0, !link ? "does not exist" : is_up ? "is up" : "is down"};
   tracking::Reading& reading = readings_[{TrackKind::interface, name}];
   const bool changed = !reading.known || reading.up != now.up;
   reading = std::move(now);

@@ -63,7 +63,8 @@ class VrrpTrackers {
     EventLoop::Timer timer;
   };
 
-  VrrpTrackers(EventLoop& loop, Netlink& netlink, std::function<void()> changed);
+  VrrpTrackers(EventLoop& loop, Netlink& netlink, const LinkDelays& links,
+               std::function<void()> changed);
   void configure_scripts(const Config& config);
   void configure_processes(const Config& config);
   void configure_files(const Config& config);
@@ -80,6 +81,7 @@ class VrrpTrackers {
 
   EventLoop& loop_;
   Netlink& netlink_;
+  const LinkDelays& links_;
   std::function<void()> changed_;
   ScriptRunner runner_;  // none waits for notify scripts, nor they for it
   std::unique_ptr<FileWatch> file_watch_;

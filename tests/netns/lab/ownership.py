@@ -88,6 +88,12 @@ class OwnershipWatch:
             counts.add(len(holders))
         return counts
 
+    def last_taken(self, host_index):
+        """When (time.monotonic()) this host last got the address; None: not since the start."""
+        with self._lock:
+            _, *changes = [change for change in self._changes if change[1] == host_index]  # the first is how it began
+        return max((at for at, _, holds in changes if holds), default=None)
+
     def longest_shared(self):
         """The longest time in seconds in which more than one host held the address."""
         with self._lock:
