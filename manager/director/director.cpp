@@ -131,6 +131,10 @@ Result<void> Director::open_kernel() {
   static_network_ = std::make_unique<StaticNetwork>(*netlink_, *addresses_, *network_);
   router_interfaces_ = std::make_unique<RouterInterfaces>(*netlink_, *network_record_,
                                                           interface_settings(*run_directory_));
+  link_delays_ = std::make_unique<LinkDelays>(*loop_, *netlink_, [this] {
+    if (!stopping_) links_changed();
+  });
+  unknown_routers_ = std::make_unique<UnknownRouters>(*loop_, *netlink_);
   scripts_ = std::make_unique<ScriptRunner>(*loop_);
   scripts_->set_rules(script_rules_of(config_.global));
   notifications_ = std::make_unique<Notifications>(*loop_, *scripts_);
@@ -205,6 +209,7 @@ std::unique_ptr<VrrpInstance> Director::make_instance(const VrrpInstanceConfig& 
       *addresses_,
       *network_,
       *router_interfaces_,
+      *link_delays_,
       *adverts_,
       config_.global,
       [this](const std::optional<IpAddress>& last_master) { master_lost(last_master); },

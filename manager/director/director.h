@@ -24,6 +24,7 @@
 #include "core/forwarding.h"
 #include "core/rate_estimator.h"
 #include "core/status.h"
+#include "director/link_delays.h"
 #include "director/mail_alerts.h"
 #include "director/next_hops.h"
 #include "director/notifications.h"
@@ -33,6 +34,7 @@
 #include "director/static_network.h"
 #include "director/supervision.h"
 #include "director/sync_groups.h"
+#include "director/unknown_routers.h"
 #include "director/vrrp_instance.h"
 #include "director/vrrp_tracking.h"
 #include "io/address_announce.h"
@@ -99,6 +101,16 @@ class Director {
     TimePoint refused_since{};  // when `reason` was first heard, while running
   };
 
+  // Part of the balancing that is not in place.
+  struct Outage {
+    std::string reason;
+    TimePoint since{};
+    bool counts = false;  // it has lasted
+
+    // Whether it begins or ceases to count, or for another reason.
+    bool follow(const std::string& trouble, TimePoint now);
+  };
+
   explicit Director(Config config) : config_(std::move(config)) {}
 
   // director.cpp: opening and wiring
@@ -113,6 +125,8 @@ class Director {
   void take_away_leftovers();
   void keep_router_interfaces(const std::vector<VrrpInstanceConfig>& routers);
   void role_changed();
+  void follow_links();
+  void links_changed();
   [[nodiscard]] InterfaceIdentity identity_of(const Link& link) const;
   [[nodiscard]] std::vector<ClosedAddress> closed_addresses() const;
 
@@ -185,6 +199,11 @@ class Director {
   void repair_dataplane();
   [[nodiscard]] std::vector<std::string> client_facing_interfaces() const;
 
+  // director_outage.cpp: virtual routers whose virtual servers nobody balances
+  [[nodiscard]] std::string xdp_trouble() const;
+  void watch_balancing();
+  [[nodiscard]] std::string outage_of(const VrrpInstanceConfig& router) const;
+
   // director_fallback.cpp: the nat table instead of XDP
   [[nodiscard]] Dataplane* balancer() const;
   void fall_back(const std::string& reason);
@@ -246,6 +265,8 @@ class Director {
   std::unique_ptr<RecordedNetwork> network_;
   std::unique_ptr<StaticNetwork> static_network_;
   std::unique_ptr<RouterInterfaces> router_interfaces_;
+  std::unique_ptr<LinkDelays> link_delays_;
+  std::unique_ptr<UnknownRouters> unknown_routers_;
   std::unique_ptr<ScriptRunner> scripts_;
   std::unique_ptr<ProbeContext> probes_;
   std::unique_ptr<XdpDataplane> dataplane_;  // absent without virtual servers, or in fallback
@@ -257,6 +278,9 @@ class Director {
   bool translating_ = false;                     // this host routes for it
   bool routed_ipv6_ = false;                     // when it was last applied
   bool xdp_taken_away_ = false;                  // in fallback
+  bool nat_lost_ = false;                        // what the nat table balanced is not in it
+  Outage xdp_outage_;
+  Outage nat_outage_;
   std::optional<LoopbackDelivery> loopback_;
   std::optional<NftMonitor> nft_monitor_;
   EventLoop::Watch nft_watch_;

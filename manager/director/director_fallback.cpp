@@ -29,6 +29,7 @@ void Director::fall_back(const std::string& reason) {
   fallback_reason_ = reason;
   split_.reset();
   fallback_ = std::make_unique<NatDataplane>(*nat_);
+  nat_lost_ = !nat_->holding();
   applied_ = false;
   if (services_) request_apply();
 }

@@ -1,5 +1,6 @@
 // What the virtual routers have on this host besides their election: what a predecessor left, their
 // macvlans, and which MAC addresses and ports are theirs.
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -40,6 +41,30 @@ void Director::keep_router_interfaces(const std::vector<VrrpInstanceConfig>& rou
   for (const VrrpInstanceConfig& router : routers)
     (void)router_interfaces_->prepare(router);  // the router says why not, as long as it lasts
   netlink_readable();
+}
+
+// How the routers see links: before they begin, and after each reload.
+void Director::follow_links() {
+  link_delays_->configure(config_.network.link_delays);
+  unknown_routers_->configure(config_.global.log_unknown_vrids ? config_.vrrp_instances
+                                                               : std::vector<VrrpInstanceConfig>());
+}
+
+void Director::links_changed() {
+  link_delays_->look([this](const std::string& interface) {
+    Duration least = Duration::max();
+    for (const auto& instance : instances_) {
+      if (instance->config().interface != interface) continue;
+      if (instance->state() == vrrp::State::backup) least = std::min(least, instance->patience());
+    }
+    return least;
+  });
+  for (const auto& instance : instances_)
+    instance->refresh();
+  services_->follow_addresses();
+  tracking_->links_changed();
+  groups_->evaluate();
+  if (!attaching_) attach_interfaces();
 }
 
 // A master's virtual MAC addresses are its interface's too.

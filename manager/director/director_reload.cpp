@@ -124,6 +124,7 @@ Result<void> Director::take_over(Config config) {
   notifications_->reconfigure(config_.global);
   announcements_->configure(config_.network.announce_spacing, config_.network.announce_groups);
   static_network_->configure(config_.network);
+  follow_links();
   take_over_routers();
   next_hops_->forget_all();
   follow_peers();

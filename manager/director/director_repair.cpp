@@ -35,6 +35,7 @@ void Director::nft_readable() {
     } else {
       log::warning("nftables table ip xlb was changed by {}: written again", who);
     }
+    nat_lost_ = true;
     nat_->reassert();
     request_apply();
   });
@@ -48,6 +49,7 @@ void Director::repair() {
   static_network_->repair();
   for (const auto& instance : instances_)
     instance->repair_addresses();
+  watch_balancing();
   if (attaching_) return;
   repair_dataplane();
   repair_forwarding();

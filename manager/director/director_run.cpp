@@ -61,6 +61,7 @@ void Director::begin() {
   follow_peers();
   services_->configure(config_.virtual_servers, config_.global.lvs_timeouts);
   static_network_->configure(config_.network);
+  follow_links();
   groups_->configure(config_.track.groups, instances_);
   delay_routers();
   follow_trackers();
@@ -84,14 +85,7 @@ void Director::netlink_changed() {
   const NetlinkChanges& changes = netlink_->changes();
   const bool reachability = next_hops_->refresh(changes);
   const bool links = changes.links_or_addresses || changes.everything;
-  if (links) {
-    for (const auto& instance : instances_)
-      instance->refresh();
-    services_->follow_addresses();
-    tracking_->links_changed();
-    groups_->evaluate();
-    if (!attaching_) attach_interfaces();
-  }
+  if (links) links_changed();
   if (links || reachability) request_apply();
 }
 
@@ -178,6 +172,7 @@ void Director::nat_applied(const Result<void>& done) {
     apply_timer_.arm(loop_->now() + kApplyRetry);
   }
   local_delivery_error_ = text;
+  if (done && nat_->settled()) nat_lost_ = false;
   if (done && fallback_ && nat_->settled()) take_xdp_away();
   if (done && split_ && split_->waiting()) request_apply();
   publish();

@@ -40,7 +40,8 @@ Result<void> Director::open_tracking() {
     notifications_->tell(notice);
     mail_->tell(config_, notice);
   });
-  auto tracking = VrrpTrackers::create(*loop_, *netlink_, [this] { tracking_changed(); });
+  auto tracking =
+      VrrpTrackers::create(*loop_, *netlink_, *link_delays_, [this] { tracking_changed(); });
   if (!tracking) return tracking.error();
   tracking_ = std::move(*tracking);
   return {};
@@ -55,7 +56,8 @@ void Director::tracking_changed() {
   if (stopping_) return;
   for (const auto& instance : instances_) {
     const tracking::Verdict verdict = tracking_->verdict(instance->config());
-    instance->set_tracking(verdict.priority, verdict.fault);
+    instance->set_tracking(verdict.priority,
+                           verdict.fault.empty() ? outage_of(instance->config()) : verdict.fault);
     if (!instance->started()) start_when_known(*instance);
   }
   groups_->evaluate();

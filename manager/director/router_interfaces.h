@@ -1,6 +1,10 @@
 // What virtual routers need of the host's interfaces, whatever their role: a macvlan with the
-// virtual MAC address (use_vmac), and the kernel's settings that go with it or with
-// promote_secondaries.
+// virtual MAC address (use_vmac), and the kernel's settings that go with it, with
+// promote_secondaries, or with being a virtual router at all.
+//
+// Clients told by ICMP redirects to go past the virtual router lose it with the host they were sent
+// to (RFC 9568 8.1.1): send_redirects 0, which counts only where conf/all has it 0 too. IPv6 has no
+// such setting.
 //
 // On a macvlan's lower interface the kernel must not answer or ask for the virtual addresses, or
 // neighbours would learn the physical MAC address beside the virtual one (RFC 9568 8.1.2):
@@ -36,9 +40,11 @@ class RouterInterfaces {
 
  private:
   Result<void> prepare_macvlan(const VrrpInstanceConfig& router, const VirtualMac& virtual_mac);
-  Result<void> lend_link_local(unsigned lower, unsigned macvlan);
+  Result<void> lend_link_local(const VrrpInstanceConfig& router, unsigned lower, unsigned macvlan);
   Result<void> set_macvlan(const std::string& name, const std::string& lower);
   Result<void> loosen_reverse_path();
+  Result<void> stop_redirects(const std::string& interface);
+  Result<void> clear_for_all(std::string_view setting);
   Result<void> raise(const std::string& name, int least);
 
   Netlink& netlink_;

@@ -37,11 +37,7 @@ void drop_others(Map& items, const std::vector<Config>& kept, auto used, auto go
 
 VrrpTrackers::VrrpTrackers(EventLoop& loop, Netlink& netlink, const LinkDelays& links,
                            std::function<void()> changed)
-    : loop_(loop),
-      netlink_(netlink),
-      links_(links),
-      changed_(std::move(changed)),
-      runner_(loop) {}
+    : loop_(loop), netlink_(netlink), links_(links), changed_(std::move(changed)), runner_(loop) {}
 
 Result<std::unique_ptr<VrrpTrackers>> VrrpTrackers::create(EventLoop& loop, Netlink& netlink,
                                                            const LinkDelays& links,

@@ -13,6 +13,7 @@
 #include "core/config.h"
 #include "core/status.h"
 #include "core/tracking.h"
+#include "director/link_delays.h"
 #include "io/event_loop.h"
 #include "io/file_watch.h"
 #include "io/netlink.h"
@@ -25,6 +26,7 @@ class VrrpTrackers {
  public:
   // `changed`: some verdict may be another now. From the loop.
   static Result<std::unique_ptr<VrrpTrackers>> create(EventLoop& loop, Netlink& netlink,
+                                                      const LinkDelays& links,
                                                       std::function<void()> changed);
   VrrpTrackers(const VrrpTrackers&) = delete;
   VrrpTrackers& operator=(const VrrpTrackers&) = delete;
