@@ -15,7 +15,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "base/unique_fd.h"
 #include "core/timer_queue.h"
 
 namespace xlb {
@@ -235,17 +234,22 @@ struct EventLoop::Impl {
     return {};
   }
 
-  void unwatch(uint64_t id) {
+  // Whose descriptor the kernel still watches, unless it is closed by now.
+  std::shared_ptr<WatchEntry> forget(uint64_t id) {
     const auto found = watches.find(id);
-    if (found == watches.end()) return;
-    const int fd = found->second->fd;
-    const int watched_by = found->second->epoll;
+    if (found == watches.end()) return nullptr;
+    std::shared_ptr<WatchEntry> entry = std::move(found->second);
     watches.erase(found);
-    const auto current = watch_of_fd.find(fd);
-    if (current == watch_of_fd.end() || current->second != id) return;
+    const auto current = watch_of_fd.find(entry->fd);
+    if (current == watch_of_fd.end() || current->second != id) return nullptr;
     watch_of_fd.erase(current);
+    return entry;
+  }
+
+  void unwatch(uint64_t id) {
     // Fails only when the owner closed the descriptor already, which unwatches it too.
-    (void)::epoll_ctl(watched_by, EPOLL_CTL_DEL, fd, nullptr);
+    if (const auto entry = forget(id))
+      (void)::epoll_ctl(entry->epoll, EPOLL_CTL_DEL, entry->fd, nullptr);
   }
 };
 
@@ -377,6 +381,11 @@ void EventLoop::Watch::set_events(uint32_t epoll_events) {
 
 void EventLoop::Watch::reset() {
   if (loop_ != nullptr) std::exchange(loop_, nullptr)->impl_->unwatch(id_);
+}
+
+void EventLoop::Watch::close(UniqueFd& watched) {
+  if (loop_ != nullptr) (void)std::exchange(loop_, nullptr)->impl_->forget(id_);
+  watched.reset();
 }
 
 EventLoop::Timer::Timer(Timer&& other) noexcept

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "core/lag_histogram.h"
 #include "core/types.h"
 
@@ -33,6 +34,9 @@ class EventLoop {
     ~Watch();
     void set_events(uint32_t epoll_events);
     void reset();
+    // Closes the descriptor that is watched, and no other, which ends the watching too: half of
+    // what reset() and close() ask of the kernel. Nobody may hold a copy of it.
+    void close(UniqueFd& watched);
 
    private:
     friend class EventLoop;

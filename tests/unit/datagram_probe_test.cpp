@@ -180,10 +180,10 @@ TEST_CASE_FIXTURE(DatagramProbeTest, "a check leaves from the address it is boun
 TEST_CASE_FIXTURE(DatagramProbeTest, "a destroyed probe never calls back") {
   DatagramServer server(*loop, [](const std::string& asked) { return Replies{dns_answer(asked)}; });
   bool called = false;
-  auto cancelled = start_probe(*context, check(CheckKind::dns, server.endpoint()),
-                               [&](const auto&) { called = true; });
+  const CheckConfig config = check(CheckKind::dns, server.endpoint());
+  auto cancelled = start_probe(*context, config, [&](const auto&) { called = true; });
   cancelled.reset();
-  CHECK(run(check(CheckKind::dns, server.endpoint())).ok);
+  CHECK(run(config).ok);
   CHECK_FALSE(called);
 }
 

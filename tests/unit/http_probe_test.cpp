@@ -279,9 +279,10 @@ TEST_CASE_FIXTURE(HttpProbeTest, "a hanging server does not hold up another's pr
   LoopbackServer quick(*loop, {.answer = answer("200 OK", "")});
   std::vector<std::string> finished;
   const auto record = [&](const ProbeResult& found) { finished.push_back(found.text); };
-  const auto first =
-      start_probe(*context, check(hanging.endpoint(), {url("/")}, milliseconds(500)), record);
-  const auto second = start_probe(*context, check(quick.endpoint(), {url("/")}), record);
+  const CheckConfig slow_check = check(hanging.endpoint(), {url("/")}, milliseconds(500));
+  const CheckConfig quick_check = check(quick.endpoint(), {url("/")});
+  const auto first = start_probe(*context, slow_check, record);
+  const auto second = start_probe(*context, quick_check, record);
   test::run_until(*loop, [&] { return finished.size() == 2; });
   CHECK(finished == std::vector<std::string>{"HTTP 200", "no complete answer within 0.5 s"});
 }
@@ -290,10 +291,10 @@ TEST_CASE_FIXTURE(HttpProbeTest,
                   "a destroyed probe never calls back, and leaves the others alone") {
   LoopbackServer server(*loop, {.answer = answer("200 OK", "")});
   bool called = false;
-  auto cancelled = start_probe(*context, check(server.endpoint(), {url("/")}),
-                               [&](const auto&) { called = true; });
+  const CheckConfig config = check(server.endpoint(), {url("/")});
+  auto cancelled = start_probe(*context, config, [&](const auto&) { called = true; });
   cancelled.reset();
-  CHECK(run(check(server.endpoint(), {url("/")})).ok);
+  CHECK(run(config).ok);
   CHECK_FALSE(called);
 }
 

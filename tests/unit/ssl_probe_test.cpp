@@ -92,8 +92,10 @@ TEST_CASE_FIXTURE(SslProbeTest, "a stalled handshake does not hold up another's 
   TlsServer quick(*loop, kHello);
   std::vector<std::string> finished;
   const auto record = [&](const ProbeResult& found) { finished.push_back(found.text); };
-  const auto first = start_probe(*context, check(stalled.endpoint(), milliseconds(2000)), record);
-  const auto second = start_probe(*context, check(quick.endpoint()), record);
+  const CheckConfig slow_check = check(stalled.endpoint(), milliseconds(2000));
+  const CheckConfig quick_check = check(quick.endpoint());
+  const auto first = start_probe(*context, slow_check, record);
+  const auto second = start_probe(*context, quick_check, record);
   test::run_until(*loop, [&] { return finished.size() == 2; });
   CHECK(finished.front() == "HTTP 200, digest matches");
 }

@@ -78,17 +78,18 @@ TEST_CASE_FIXTURE(TcpProbeTest, "a server that does not answer fails at the dead
 TEST_CASE_FIXTURE(TcpProbeTest, "a destroyed probe never calls back") {
   LoopbackServer server(*loop, {});
   bool called = false;
-  auto cancelled =
-      start_probe(*context, check(server.endpoint()), [&](const auto&) { called = true; });
+  const CheckConfig config = check(server.endpoint());
+  auto cancelled = start_probe(*context, config, [&](const auto&) { called = true; });
   cancelled.reset();
-  CHECK(run(check(server.endpoint())).ok);
+  CHECK(run(config).ok);
   CHECK_FALSE(called);
 }
 
 TEST_CASE_FIXTURE(TcpProbeTest, "a callback may destroy its own probe") {
   LoopbackServer server(*loop, {});
   bool called = false;
-  std::unique_ptr<Probe> probe = start_probe(*context, check(server.endpoint()), [&](const auto&) {
+  const CheckConfig config = check(server.endpoint());
+  std::unique_ptr<Probe> probe = start_probe(*context, config, [&](const auto&) {
     called = true;
     probe.reset();
   });

@@ -16,6 +16,8 @@ namespace xlb {
 namespace {
 
 constexpr size_t kBytesPerRead = 16UL * 1024;
+// Told of once each: most exchanges need no second request to the kernel for what they wait for.
+constexpr uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLET;
 
 bool sendable(std::string_view text) {
   return !text.empty() && std::none_of(text.begin(), text.end(), [](char c) {
@@ -55,11 +57,12 @@ class PlainExchange final : public HttpExchange {
                                                 IPPROTO_TCP, request_.source);
     if (!opened) return opened.error();
     socket_ = std::move(opened).value();
+    acknowledge_late(socket_.get());
     end_by_reset(socket_.get());
     const SocketAddress address = socket_address(request_.server);
     const int rc = ::connect(socket_.get(), address.get(), address.length);
     if (rc != 0 && errno != EINPROGRESS) return fail_errno(errno, "connect");
-    auto watch = loop_.watch(socket_.get(), EPOLLOUT, [this](uint32_t) { ready(); });
+    auto watch = loop_.watch(socket_.get(), kEvents, [this](uint32_t events) { ready(events); });
     if (!watch) return watch.error();
     watch_ = std::move(watch).value();
     return {};
@@ -70,24 +73,27 @@ class PlainExchange final : public HttpExchange {
     deadline_.arm(loop_.now());
   }
 
-  void ready() {
+  void ready(uint32_t events) {
     if (!connected_) {
-      int error = 0;
-      socklen_t length = sizeof error;
-      if (::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
-      if (error != 0) return finish(fail_errno(error, "connect"));
+      if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+        int error = 0;
+        socklen_t length = sizeof error;
+        if (::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
+        if (error != 0) return finish(fail_errno(error, "connect"));
+      }
       connected_ = true;
     }
     if (unsent_.empty()) return receive();
-    send();
+    send(events);
   }
 
-  void send() {
+  void send(uint32_t events) {
     const ssize_t sent = ::send(socket_.get(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
     if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (sent < 0) return finish(fail_errno(errno, "send"));
     unsent_.erase(0, static_cast<size_t>(sent));
-    if (unsent_.empty()) watch_.set_events(EPOLLIN);
+    const bool spoke_first = (events & EPOLLIN) != 0;
+    if (!unsent_.empty() || spoke_first) come_again();
   }
 
   // One piece a turn, however fast it comes.
@@ -101,8 +107,11 @@ class PlainExchange final : public HttpExchange {
     } else {
       answer_.received({bytes.data(), static_cast<size_t>(size)});
     }
-    if (answer_.over()) finish(outcome());
+    answer_.over() ? finish(outcome()) : come_again();
   }
+
+  // In another turn, if the kernel has something already.
+  void come_again() { watch_.set_events(kEvents); }
 
   bool wants_body(int status) {
     if (!request_.wants_body(status)) return false;
@@ -152,8 +161,7 @@ class PlainExchange final : public HttpExchange {
   // The callback may destroy this exchange: nothing of it is touched after the call.
   void finish(const Result<HttpResponse>& result) {
     deadline_.disarm();
-    watch_.reset();
-    socket_.reset();
+    watch_.close(socket_);
     const HttpCallback callback = std::exchange(callback_, nullptr);
     callback(result);
   }

@@ -1,7 +1,9 @@
 #include "io/probe/http_probe.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <span>
 #include <utility>
 
 #include "io/probe/body_pattern.h"
@@ -10,8 +12,11 @@
 namespace xlb {
 namespace {
 
-std::vector<StatusCodeRange> expected_of(const HttpUrl& url) {
-  return url.status_codes.empty() ? std::vector{StatusCodeRange{200, 299}} : url.status_codes;
+constexpr std::array kUsuallyExpected = {StatusCodeRange{200, 299}};
+
+std::span<const StatusCodeRange> expected_of(const HttpUrl& url) {
+  if (url.status_codes.empty()) return kUsuallyExpected;
+  return url.status_codes;
 }
 
 bool accepts(const HttpUrl& url, int status) {
@@ -70,31 +75,25 @@ class HttpProbe final : public Probe {
   HttpProbe(ProbeContext& context, const CheckConfig& check, ProbeCallback callback)
       : client_(context.http()),
         searches_(context.searches()),
-        target_(check.target),
-        source_(check.source),
-        tls_client_(check.tls),
-        timeout_(check.timing.connect_timeout),
-        tls_(check.kind == CheckKind::ssl_get),
-        version_(check.http_version),
-        urls_(check.urls),
+        check_(check),
         callback_(std::move(callback)) {
-    if (urls_.empty()) std::abort();  // the model's invariant: HTTP_GET has a url
+    if (check_.urls.empty()) std::abort();  // the model's invariant: HTTP_GET has a url
     ask();
   }
 
  private:
   void ask() {
-    const HttpUrl& url = urls_[current_];
+    const HttpUrl& url = check_.urls[current_];
     HttpRequest request;
-    request.server = target_;
+    request.server = check_.target;
     request.path = url.path;
     request.virtual_host = url.virtual_host;
-    request.version = version_;
-    request.tls = tls_;
+    request.version = check_.http_version;
+    request.tls = check_.kind == CheckKind::ssl_get;
     request.sni = url.sni;
-    request.timeout = timeout_;
-    request.source = source_;
-    request.tls_client = tls_client_;
+    request.timeout = check_.timing.connect_timeout;
+    request.source = check_.source;
+    request.tls_client = check_.tls;
     request.keep_body = url.pattern.has_value();
     request.wants_body = [&url](int status) { return needs_body(url) && accepts(url, status); };
     exchange_ =
@@ -102,12 +101,12 @@ class HttpProbe final : public Probe {
   }
 
   void answered(const Result<HttpResponse>& response) {
-    ProbeResult result = judge(searches_, urls_[current_], response);
-    if (result.ok && current_ + 1 < urls_.size()) {
+    ProbeResult result = judge(searches_, check_.urls[current_], response);
+    if (result.ok && current_ + 1 < check_.urls.size()) {
       ++current_;
       return ask();
     }
-    if (urls_.size() > 1) result.text = urls_[current_].path + ": " + result.text;
+    if (check_.urls.size() > 1) result.text = check_.urls[current_].path + ": " + result.text;
     // The callback may destroy this probe: nothing of it is touched after the call.
     const ProbeCallback callback = std::exchange(callback_, nullptr);
     callback(result);
@@ -115,13 +114,7 @@ class HttpProbe final : public Probe {
 
   HttpClient& client_;
   BodySearches& searches_;
-  Endpoint target_;
-  CheckSource source_;
-  TlsClient tls_client_;
-  Duration timeout_;
-  bool tls_;
-  HttpVersion version_;
-  std::vector<HttpUrl> urls_;
+  const CheckConfig& check_;
   size_t current_ = 0;
   ProbeCallback callback_;
   std::unique_ptr<HttpExchange> exchange_;

@@ -65,8 +65,10 @@ class Probe {
 // start others.
 using ProbeCallback = std::function<void(const ProbeResult&)>;
 
-// Starts one attempt. `check` is copied as needed.
+// Starts one attempt. `check` must outlive it: thousands a second are not to be copied.
 std::unique_ptr<Probe> start_probe(ProbeContext& context, const CheckConfig& check,
                                    ProbeCallback callback);
+std::unique_ptr<Probe> start_probe(ProbeContext& context, CheckConfig&& check,
+                                   ProbeCallback callback) = delete;
 
 }  // namespace xlb

@@ -1,6 +1,7 @@
 #include "io/probe/probe_socket.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <utility>
 
@@ -58,6 +59,11 @@ Result<UniqueFd> open_probe_socket(AddressFamily family, int type, int protocol,
 void end_by_reset(int socket) {
   const linger at_once{.l_onoff = 1, .l_linger = 0};
   (void)::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+void acknowledge_late(int socket) {
+  const int off = 0;
+  (void)::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
 }
 
 std::string seconds_text(Duration duration) {

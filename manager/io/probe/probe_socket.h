@@ -18,6 +18,10 @@ Result<UniqueFd> open_probe_socket(AddressFamily family, int type, int protocol,
 // leave no connections in TIME_WAIT behind.
 void end_by_reset(int socket);
 
+// The answer to our SYN is acknowledged by what is sent next, or by nothing: a packet less, and the
+// server's program is not woken for an open connection alone.
+void acknowledge_late(int socket);
+
 // "0.5 s"
 std::string seconds_text(Duration duration);
 

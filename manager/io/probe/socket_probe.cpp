@@ -45,8 +45,7 @@ void SocketProbe::fail_soon(std::string reason) {
 
 void SocketProbe::finish(const ProbeResult& result) {
   deadline_.disarm();
-  watch_.reset();
-  socket_.reset();
+  watch_.close(socket_);
   const ProbeCallback callback = std::exchange(callback_, nullptr);
   callback(result);
 }

@@ -1,7 +1,6 @@
 #include "io/probe/tcp_probe.h"
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include <utility>
 
@@ -24,10 +23,7 @@ class TcpProbe final : public SocketProbe {
         open_probe_socket(check.target.address.family(), SOCK_STREAM, IPPROTO_TCP, check.source);
     if (!opened) return opened.error();
     const int socket = opened.value().get();
-    // The answer to our SYN says all: without its acknowledgement the server's program is never
-    // woken, and one packet ends the connection.
-    const int off = 0;
-    (void)::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
+    acknowledge_late(socket);  // the answer to our SYN says all: one packet ends the connection
     end_by_reset(socket);
     // Writable once the connection is open or refused, also when connect() has succeeded already.
     return connect(std::move(opened).value(), check.target, EPOLLOUT);
