@@ -75,6 +75,7 @@ void compare_static(Differences& result, const NetworkConfig& from, const Networ
   if (from.announce_spacing != to.announce_spacing || from.announce_groups != to.announce_groups) {
     result.changed("intervals between announcements");
   }
+  if (from.link_delays != to.link_delays) result.changed("interface_up_down_delays");
 }
 
 void compare_routers(Differences& result, const VrrpInstanceConfig& from,

@@ -20,7 +20,7 @@ LinkDelay* delay_of(Sections& sections, const std::string& interface) {
   return found == delays.end() ? nullptr : &*found;
 }
 
-// NAME DOWN [UP]
+// NAME DOWN [UP]; without UP none, whatever keepalived's manual says.
 void read_link_delay(Sections& sections, const Line& line) {
   auto name = sections.values.interface_name(line.words[0], "interface_up_down_delays");
   Arguments arguments(line, sections.problems);
@@ -31,7 +31,7 @@ void read_link_delay(Sections& sections, const Line& line) {
   };
   const auto down = seconds(*down_word);
   const Word* const up_word = arguments.take_if_any();
-  const auto up = up_word == nullptr ? down : seconds(*up_word);
+  const auto up = up_word == nullptr ? microseconds(0) : seconds(*up_word);
   if (!down || !up) return;
   if (LinkDelay* const earlier = delay_of(sections, *name)) {
     sections.problems.warning(line.spot,
@@ -54,7 +54,8 @@ void bound_by(Sections& sections, const VrrpInstanceConfig& router) {
   const microseconds most = std::max(delay->down, delay->up);
   if (most.count() == 0 || most < limit) return;
   const auto index = static_cast<size_t>(delay - sections.config.network.link_delays.data());
-  const microseconds bounded = spare > 0 ? limit - microseconds(1) : microseconds(0);
+  const microseconds bounded =
+      spare > 0 ? limit - microseconds(router.advert_interval) / 256 : microseconds(0);
   sections.problems.warning(
       sections.link_delay_spots[index],
       fmt::format("{}: the backup {} would become master for a link that is down before it counts "

@@ -43,9 +43,17 @@ void Director::keep_router_interfaces(const std::vector<VrrpInstanceConfig>& rou
   netlink_readable();
 }
 
-// How the routers see links: before they begin, and after each reload.
+// How the routers see links: before they begin, and after each reload. A macvlan has the delays of
+// the interface below it.
 void Director::follow_links() {
-  link_delays_->configure(config_.network.link_delays);
+  std::vector<LinkDelay> delays = config_.network.link_delays;
+  for (const LinkDelay& delay : config_.network.link_delays) {
+    for (const VrrpInstanceConfig& router : config_.vrrp_instances) {
+      if (!router.virtual_mac || router.interface != delay.interface) continue;
+      delays.push_back({router.virtual_mac->interface, delay.down, delay.up});
+    }
+  }
+  link_delays_->configure(delays);
   unknown_routers_->configure(config_.global.log_unknown_vrids ? config_.vrrp_instances
                                                                : std::vector<VrrpInstanceConfig>());
 }
@@ -54,8 +62,11 @@ void Director::links_changed() {
   link_delays_->look([this](const std::string& interface) {
     Duration least = Duration::max();
     for (const auto& instance : instances_) {
-      if (instance->config().interface != interface) continue;
-      if (instance->state() == vrrp::State::backup) least = std::min(least, instance->patience());
+      const VrrpInstanceConfig& router = instance->config();
+      const bool is_its = router.interface == interface ||
+                          (router.virtual_mac && router.virtual_mac->interface == interface);
+      if (!is_its || instance->state() != vrrp::State::backup) continue;
+      least = std::min(least, instance->patience());
     }
     return least;
   });

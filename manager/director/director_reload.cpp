@@ -124,7 +124,6 @@ Result<void> Director::take_over(Config config) {
   notifications_->reconfigure(config_.global);
   announcements_->configure(config_.network.announce_spacing, config_.network.announce_groups);
   static_network_->configure(config_.network);
-  follow_links();
   take_over_routers();
   next_hops_->forget_all();
   follow_peers();
@@ -165,6 +164,7 @@ void Director::take_over_routers() {
   }
   before.clear();
   keep_router_interfaces(config_.vrrp_instances);
+  follow_links();
   for (size_t i = 0; i < after.size(); ++i) {
     if (after[i]) after[i]->give_up_addresses(config_.vrrp_instances[i]);
   }

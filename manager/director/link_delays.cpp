@@ -45,17 +45,9 @@ void LinkDelays::expired(const std::string& interface) {
   due_();
 }
 
-const LinkDelays::Delayed* LinkDelays::find(const std::string& interface) const {
-  const auto found = delayed_.find(interface);
-  return found == delayed_.end() ? nullptr : &found->second;
-}
-
 bool LinkDelays::up(const Link& link) const {
-  if (const Delayed* const own = find(link.name)) return own->counts;
-  const auto lower = link.macvlan ? netlink_.link(link.lower) : std::nullopt;
-  const Delayed* const below = lower ? find(lower->name) : nullptr;
-  if (below == nullptr) return link.up;
-  return below->counts && (link.up || !lower->up);
+  const auto found = delayed_.find(link.name);
+  return found == delayed_.end() ? link.up : found->second.counts;
 }
 
 }  // namespace xlb

@@ -2,7 +2,7 @@
 // says by the configured time. It decides nothing about who heeds that.
 //
 // What an interface is at the first look counts at once. One that disappears is down at once; when
-// it is there again it counts as up after its delay. A macvlan follows the interface below it.
+// it is there again it counts as up after its delay.
 #pragma once
 
 #include <functional>
@@ -38,7 +38,6 @@ class LinkDelays {
     EventLoop::Timer timer;  // armed: it is otherwise now
   };
 
-  [[nodiscard]] const Delayed* find(const std::string& interface) const;
   void look(Delayed& delayed, Duration at_most);
   void expired(const std::string& interface);
 
