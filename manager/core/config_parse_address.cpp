@@ -16,12 +16,29 @@ constexpr size_t kMostAddresses = 255;  // the advertisement's count is one byte
 constexpr size_t kLongestLabel = 15;
 constexpr uint32_t kForever = 0xffffffff;
 
+// As ValueReader::ip_of_host() judges it.
+bool can_be_held(const IpAddress& address) {
+  static constexpr uint8_t kMapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  const auto& bytes = address.bytes();
+  if (address.is_v4()) return bytes[0] != 0 && bytes[0] < 224;
+  return !address.is_unspecified() && bytes[0] != 0xff &&
+         !std::equal(std::begin(kMapped), std::end(kMapped), bytes.begin());
+}
+
 class AddressReader {
  public:
   AddressReader(Sections& sections, const Line& line, std::string_view block)
       : sections_(sections), line_(line), block_(block) {}
 
   std::optional<VirtualAddress> read() {
+    const Word& first = line_.words.front();
+    if (!IpAddress::parse(first.text.substr(0, first.text.find('/'))) &&
+        std::any_of(kEntries.begin(), kEntries.end(),
+                    [&](const Entry& it) { return it.word == first.text; })) {
+      sections_.problems.warning(first.spot,
+                                 "keepalived takes the first word for the address, and skips this "
+                                 "line");
+    }
     while (next_ < line_.words.size() && !failed_)
       read_word(line_.words[next_++]);
     if (!failed_ && address_ == nullptr) {
@@ -84,6 +101,13 @@ class AddressReader {
     // A virtual router of IPv6 has a link-local address (RFC 9568 5.2.9); the link is `dev`.
     const auto parsed = IpAddress::parse(part.text);
     const bool link_local = parsed && !parsed->is_v4() && parsed->masked(10) == kLinkLocal;
+    if (parsed && !link_local && !can_be_held(*parsed)) {
+      sections_.problems.warning(
+          word.spot,
+          fmt::format("{} cannot be a host's address: it is left out", quoted(part.text)));
+      failed_ = true;
+      return std::nullopt;
+    }
     const auto address = link_local ? parsed : sections_.values.ip_of_host(part, keyword);
     failed_ = failed_ || !address;
     if (!address) return std::nullopt;

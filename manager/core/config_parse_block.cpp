@@ -46,7 +46,8 @@ BlockReader::BlockReader(StatementSource& source, Problems& problems, const Pars
       options_(options),
       balance_(balance),
       balanced_(balance.missing_closes + balance.extra_closes == 0),
-      record_(options.keep_text, options.keep_statements) {}
+      record_(options.keep_text, options.keep_statements),
+      bfd_(problems) {}
 
 // For `xlbctl config report`.
 void BlockReader::note(BlockKind block, const Line& line, const Keyword* keyword, bool skipped) {
@@ -197,16 +198,10 @@ void BlockReader::dispatch(BlockKind kind, const Line& line, const Act& act) {
     return;
   }
   if (keyword->opens != BlockKind::none && !has_its_brace(*keyword, line)) return;
-  if (!keyword->repeatable) {
-    std::vector<const Keyword*>& seen = depth_ == 0 ? seen_at_top_level_ : innermost().seen;
-    if (std::find(seen.begin(), seen.end(), keyword) != seen.end()) {
-      problems_.warning(
-          line.spot, fmt::format("`{}` stands here a second time: this one counts", keyword->name));
-    }
-    seen.push_back(keyword);
+  if (keyword->repeatable || counts(*keyword, line)) {
+    record_.statement(line, depth_);
+    act(line, *keyword);
   }
-  record_.statement(line, depth_);
-  act(line, *keyword);
   if (keyword->opens == BlockKind::none && line.opens) {
     problems_.error(line.brace, fmt::format("`{}` opens no block", keyword->name));
     skip(BlockKind::lines, line);
@@ -243,10 +238,16 @@ void BlockReader::read_lines(BlockKind kind, const Line& head, const ActOn<const
 void BlockReader::skip(BlockKind kind, const Line& head) {
   if (!head.words.empty()) record_.drop_if(head.words[0].spot);
   const size_t outside = depth_;
+  const bool is_tracking = !head.words.empty() && head.words[0].text == "track_bfd";
+  if (kind == BlockKind::bfd_instance) bfd_.open(head);
   push(kind, head);
   Line line;
   while (depth_ > outside) {
-    if (!next(line)) continue;
+    const BlockKind innermost_kind = innermost().kind;
+    if (!next(line)) {
+      if (innermost_kind == BlockKind::bfd_instance) bfd_.close();
+      continue;
+    }
     const BlockKind block = innermost().kind;
     const bool has_keywords = !keywords_of(block).empty() && !line.words.empty();
     const Keyword* keyword = has_keywords ? find_keyword(block, line.words[0].text) : nullptr;
@@ -255,7 +256,15 @@ void BlockReader::skip(BlockKind kind, const Line& head) {
       unknown_word(block, line);
       continue;
     }
-    if (block == BlockKind::bfd_instance) check_has_value(line);
+    if (block == BlockKind::bfd_instance) {
+      check_has_value(line);
+      bfd_.read(line);
+    } else if (block == BlockKind::bfd_check && line.words[0].text == "name" &&
+               line.words.size() > 1) {
+      bfd_.use(line.words[1]);
+    } else if (is_tracking && !line.words.empty()) {
+      bfd_.use(line.words[0]);
+    }
     const BlockKind inner =
         keyword == nullptr || keyword->opens == BlockKind::none ? BlockKind::lines : keyword->opens;
     const bool opens = line.opens || (inner != BlockKind::lines && has_its_brace(*keyword, line));
@@ -266,49 +275,6 @@ void BlockReader::skip(BlockKind kind, const Line& head) {
 void BlockReader::reject_stray_brace(const Line& line) {
   problems_.error(line.brace, "this `{` follows no word");
   skip(BlockKind::lines, line);
-}
-
-// keepalived does not start without one.
-void BlockReader::check_has_value(const Line& line) {
-  static constexpr std::string_view kWords[] = {"bfd_process_name",
-                                                "bfd_rlimit_rtime",
-                                                "bfd_rlimit_rttime",
-                                                "checker_process_name",
-                                                "checker_rlimit_rtime",
-                                                "checker_rlimit_rttime",
-                                                "child_wait_time",
-                                                "config_save_dir",
-                                                "debug",
-                                                "hoplimit",
-                                                "idle_tx",
-                                                "lvs_process_name",
-                                                "lvs_sync_daemon_interface",
-                                                "max_hops",
-                                                "min_rx",
-                                                "min_tx",
-                                                "multiplier",
-                                                "nftables_ipvs_priority",
-                                                "nftables_ipvs_start_fwmark",
-                                                "nftables_priority",
-                                                "persistence_engine",
-                                                "process_name",
-                                                "random_seed",
-                                                "smtp_connect_timeout",
-                                                "smtp_server",
-                                                "source_ip",
-                                                "ttl",
-                                                "umask",
-                                                "vmac_addr_prefix",
-                                                "vrf",
-                                                "vrrp_process_name",
-                                                "vrrp_rlimit_rtime",
-                                                "vrrp_rlimit_rttime",
-                                                "vrrp_startup_delay"};
-  if (line.words.size() != 1 || line.opens ||
-      std::find(std::begin(kWords), std::end(kWords), line.words[0].text) == std::end(kWords)) {
-    return;
-  }
-  problems_.error(line.spot, fmt::format("{} needs a value", quoted(line.words[0].text)));
 }
 
 void BlockReader::not_acted_on(const Keyword& keyword, const Line& line) {

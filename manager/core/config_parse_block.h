@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/config_parse.h"
+#include "core/config_parse_bfd.h"
 #include "core/config_parse_problems.h"
 #include "core/config_parse_record.h"
 #include "core/config_parse_source.h"
@@ -107,6 +108,7 @@ class BlockReader {
   void dispatch(BlockKind kind, const Line& line, const Act& act);
   [[nodiscard]] OpenBlock& innermost() { return blocks_[depth_ - 1]; }
   [[nodiscard]] const OpenBlock& innermost() const { return blocks_[depth_ - 1]; }
+  bool counts(const Keyword& keyword, const Line& line);
   bool has_its_brace(const Keyword& keyword, const Line& line);
   void reject_stray_brace(const Line& line);
   void not_acted_on(const Keyword& keyword, const Line& line);
@@ -128,6 +130,7 @@ class BlockReader {
   ClosedBlock last_at_top_level_;
   std::vector<const Keyword*> seen_at_top_level_;
   std::unordered_map<std::string, bool> warned_;
+  BfdWords bfd_;
 };
 
 // Counts the braces of a whole configuration.

@@ -80,13 +80,14 @@ void read_default(Sections& sections, CheckDraft& draft, const Line& line) {
 }
 
 void read_nb_get_retry(Sections& sections, CheckDraft& draft, const Line& line) {
-  if (draft.config.kind != CheckKind::http_get && draft.config.kind != CheckKind::ssl_get) {
-    sections.blocks.warn_once(
-        line.spot,
-        fmt::format("`nb_get_retry` is not {}'s: it is taken for retry, which keepalived would "
-                    "leave at its default",
-                    name_of(draft.config.kind)));
-  }
+  const bool http =
+      draft.config.kind == CheckKind::http_get || draft.config.kind == CheckKind::ssl_get;
+  sections.blocks.warn_once(
+      line.spot,
+      http ? std::string("`nb_get_retry` is an old name of `retry`")
+           : fmt::format("`nb_get_retry` is not {}'s: it is taken for retry, which keepalived "
+                         "would leave at its default",
+                         name_of(draft.config.kind)));
   read_default(sections, draft, line);
 }
 
@@ -262,6 +263,16 @@ void read_check_default(Sections& sections, CheckDefaults& defaults, const Line&
     const auto value = sections.values.number(*count, word, {0, kMostRetries});
     if (value) defaults.retry = static_cast<int>(*value);
   }
+}
+
+void read_inherited(Sections& sections, CheckDefaults& defaults, const Line& line) {
+  const auto before = defaults.retry;
+  read_check_default(sections, defaults, line);
+  if (line.words[0].text != "retry" || defaults.retry != 0) return;
+  defaults.retry = before;
+  sections.problems.warning(
+      line.spot, "retry 0 is ignored: outside a check it is at least 1, as keepalived has it",
+      "retry 0 in each check");
 }
 
 CheckDraft read_check(Sections& sections, CheckKind kind, const Line& head) {

@@ -23,6 +23,8 @@ struct CheckDefaults {
 };
 // Reads one word of them.
 void read_check_default(Sections& sections, CheckDefaults& defaults, const Line& line);
+// The same, in a virtual_server or real_server, for the checks in it.
+void read_inherited(Sections& sections, CheckDefaults& defaults, const Line& line);
 
 struct CheckDraft {
   CheckConfig config;

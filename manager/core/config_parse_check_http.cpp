@@ -19,15 +19,21 @@ void read_path(Sections& sections, HttpUrl& url, const Line& line) {
   const Word* word = arguments.take("a path");
   if (word == nullptr) return;
   const bool printable = std::none_of(word->text.begin(), word->text.end(), [](char c) {
-    return static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
+    return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
   });
   if (!printable || word->text.empty()) {
-    sections.problems.error(word->spot, fmt::format("{} cannot be requested", quoted(word->text)),
-                            "write a blank as %20");
+    sections.problems.error(word->spot, fmt::format("{} cannot be requested", quoted(word->text)));
     url.path = "/";
     return;
   }
-  url.path = word->text;
+  url.path.clear();
+  for (const char c : word->text)
+    url.path += c == ' ' ? std::string("%20") : std::string(1, c);
+  if (url.path != word->text) {
+    sections.problems.warning(
+        word->spot, fmt::format("{} is requested as {}", quoted(word->text), quoted(url.path)),
+        fmt::format("path {}", url.path));
+  }
   if (url.path.front() != '/') {
     sections.problems.warning(word->spot, "the path is sent as it is, without a `/` before it",
                               fmt::format("path /{}", url.path));
@@ -57,7 +63,17 @@ void read_digest(Sections& sections, HttpUrl& url, const Line& line) {
   url.md5_digest = digest;
 }
 
+// keepalived goes on from a word without its value as if it were not there.
+bool has_value(Sections& sections, const Line& line, const std::string& example) {
+  if (line.words.size() > 1) return true;
+  sections.problems.warning(
+      line.spot, fmt::format("{} is ignored: it has no value", quoted(line.words[0].text)),
+      example);
+  return false;
+}
+
 void read_status_code(Sections& sections, HttpUrl& url, const Line& line) {
+  if (!has_value(sections, line, "status_code 200-299")) return;
   Arguments arguments(line, sections.problems);
   const Word* word = arguments.take("status codes");
   for (; word != nullptr; word = arguments.take_if_any()) {
@@ -96,15 +112,17 @@ BodyPattern& pattern_of(Sections& sections, HttpUrl& url, const Line& line) {
 }
 
 void read_regex(Sections& sections, HttpUrl& url, const Line& line) {
-  BodyPattern& pattern = pattern_of(sections, url, line);
-  pattern.place = sections.problems.place_of(line.spot);
+  if (!has_value(sections, line, "regex \"It works\"")) return;
   Arguments arguments(line, sections.problems);
   const Word* word = arguments.take("a regular expression");
   if (word == nullptr) return;
   if (word->text.empty()) {
-    sections.problems.error(word->spot, "an empty regular expression matches any body",
-                            "regex \"It works\"");
+    return sections.problems.warning(word->spot,
+                                     "an empty regular expression matches any body: it is ignored",
+                                     "regex \"It works\"");
   }
+  BodyPattern& pattern = pattern_of(sections, url, line);
+  pattern.place = sections.problems.place_of(line.spot);
   pattern.expression = word->text;
 }
 
@@ -114,17 +132,25 @@ void read_regex_no_match(Sections& sections, HttpUrl& url, const Line& line) {
 }
 
 void read_regex_options(Sections& sections, HttpUrl& url, const Line& line) {
+  if (!has_value(sections, line, "regex_options caseless")) return;
   BodyPattern& pattern = pattern_of(sections, url, line);
   Arguments arguments(line, sections.problems);
-  const Word* word = arguments.take("options of PCRE2");
-  for (; word != nullptr; word = arguments.take_if_any()) {
-    if (sections.values.choice(*word, "option of a regular expression", kRegexOptions)) {
+  while (const Word* word = arguments.take_if_any()) {
+    if (std::find(std::begin(kRegexOptions), std::end(kRegexOptions), word->text) !=
+        std::end(kRegexOptions)) {
       pattern.options.push_back(word->text);
+      continue;
     }
+    const std::string_view near = nearest(word->text, kRegexOptions);
+    sections.problems.warning(
+        word->spot,
+        fmt::format("unknown option of a regular expression {}: it is ignored", quoted(word->text)),
+        near.empty() ? "" : fmt::format("did you mean `{}`?", near));
   }
 }
 
 std::optional<uint32_t> read_offset(Sections& sections, const Line& line) {
+  if (!has_value(sections, line, line.words[0].text + " 100")) return std::nullopt;
   Arguments arguments(line, sections.problems);
   const Word* word = arguments.take("a number of bytes");
   if (word == nullptr) return std::nullopt;
@@ -146,19 +172,22 @@ void read_regex_max_offset(Sections& sections, HttpUrl& url, const Line& line) {
 }
 
 void read_regex_stack(Sections& sections, HttpUrl& url, const Line& line) {
-  BodyPattern& pattern = pattern_of(sections, url, line);
   Arguments arguments(line, sections.problems);
-  const Word* start = arguments.take("two numbers of bytes");
-  if (start == nullptr) return;
-  const Word* most = arguments.take("the most bytes");
-  if (most == nullptr) return;
+  const Word* start = arguments.take_if_any();
+  const Word* most = arguments.take_if_any();
+  if (most == nullptr) {
+    return sections.problems.warning(line.spot, "`regex_stack` is ignored: it takes two numbers",
+                                     "regex_stack 32768 524288");
+  }
   const auto first = sections.values.number(*start, "regex_stack", {1, kMostStack});
   const auto last = sections.values.number(*most, "regex_stack", {1, kMostStack});
   if (!first || !last) return;
   if (*first > *last) {
-    return sections.problems.error(start->spot, "the stack starts larger than it may become",
-                                   fmt::format("regex_stack {} {}", *last, *first));
+    return sections.problems.warning(
+        start->spot, "`regex_stack` is ignored: it starts larger than it may become",
+        fmt::format("regex_stack {} {}", *last, *first));
   }
+  BodyPattern& pattern = pattern_of(sections, url, line);
   pattern.stack_start = static_cast<uint32_t>(*first);
   pattern.stack_most = static_cast<uint32_t>(*last);
 }
@@ -182,7 +211,10 @@ void check_pattern(Sections& sections, HttpUrl& url, const Spot& spot) {
                               "regex \"It works\"");
     url.pattern.reset();
   } else if (url.pattern->last_offset && *url.pattern->last_offset < url.pattern->first_offset) {
-    sections.problems.error(spot, "regex_max_offset is before regex_min_offset: nothing matches");
+    sections.problems.warning(
+        spot, "regex_max_offset is before regex_min_offset: both are ignored, as keepalived does");
+    url.pattern->first_offset = 0;
+    url.pattern->last_offset.reset();
   }
 }
 

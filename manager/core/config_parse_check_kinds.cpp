@@ -160,7 +160,13 @@ constexpr WordReader<CheckDraft> kUdpWords[] = {{"payload", read_payload},
 void read_misc_path(Sections& sections, CheckDraft& draft, const Line& line) {
   draft.has_script = true;
   Arguments arguments(line, sections.problems);
-  if (auto script = sections.values.script(arguments)) {
+  const Word* word = arguments.take("a command");
+  if (word == nullptr) return;
+  Line command;  // no user may follow: the `user` of the block says it
+  command.words.add() = line.words[0];
+  command.words.add() = *word;
+  Arguments alone(command, sections.problems);
+  if (auto script = sections.values.script(alone)) {
     own<MiscCheck>(draft).script = std::move(*script);
   }
 }

@@ -205,9 +205,10 @@ void read_virtual_server_group(Sections& sections, const Line& head) {
   auto& groups = drafts_of(sections).groups;
   const auto [known, is_new] = groups.try_emplace(name, std::move(group));
   if (is_new) return;
-  sections.problems.error(head.spot,
-                          fmt::format("virtual_server_group {} stands already at {}", quoted(name),
-                                      to_string(sections.problems.place_of(known->second.head))));
+  sections.problems.warning(
+      head.spot,
+      fmt::format("virtual_server_group {} stands already at {}: that one counts", quoted(name),
+                  to_string(sections.problems.place_of(known->second.head))));
 }
 
 void read_family(Sections& sections, VirtualServerDraft& draft, const Line& line) {
@@ -246,21 +247,15 @@ void read_virtual_server_head(Sections& sections, VirtualServerDraft& draft, con
   draft.valid = address.has_value() && port.has_value();
 }
 
-// Forwarded by XDP a forgotten port would take all of an address' traffic; behind NAT it is as 0.
-void finish_missing_port(Sections& sections, VirtualServerDraft& draft) {
+void say_missing_port(Problems& problems, const VirtualServerDraft& draft) {
   const IpAddress& address = draft.config.key.address;
-  if (method_of(draft, std::nullopt).translated) {
-    return sections.problems.warning(
-        draft.address_spot, fmt::format("virtual_server {} has no port: it takes any", address),
-        fmt::format("virtual_server {} 0 {{", address));
-  }
-  draft.valid = false;
-  sections.problems.error(draft.address_spot, fmt::format("virtual_server {} has no port", address),
-                          fmt::format("virtual_server {} 80 {{; port 0 is any", address));
+  problems.warning(draft.address_spot,
+                   fmt::format("virtual_server {} has no port: it takes any", address),
+                   fmt::format("virtual_server {} 80 {{, or 0", address));
 }
 
 void finish_keys(Sections& sections, VirtualServerDraft& draft) {
-  if (draft.without_port) finish_missing_port(sections, draft);
+  if (draft.without_port) say_missing_port(sections.problems, draft);
   ServiceKey& key = draft.config.key;
   if (!draft.group.empty()) {
     const auto& groups = drafts_of(sections).groups;
@@ -271,9 +266,11 @@ void finish_keys(Sections& sections, VirtualServerDraft& draft) {
     for (const auto& [name, members] : groups)
       names.push_back(name);
     const std::string_view near = nearest(draft.group, names);
-    sections.problems.error(draft.address_spot,
-                            fmt::format("there is no virtual_server_group {}", quoted(draft.group)),
-                            near.empty() ? "" : fmt::format("did you mean `{}`?", near));
+    sections.problems.warning(
+        draft.address_spot,
+        fmt::format("there is no virtual_server_group {}: this virtual_server is left out",
+                    quoted(draft.group)),
+        near.empty() ? "" : fmt::format("did you mean `{}`?", near));
   } else if (key.mark != 0) {
     key = {unspecified(family_of(draft)), 0, Protocol::tcp, key.mark};
   } else if (draft.family && draft.valid && *draft.family != key.address.family()) {

@@ -1,6 +1,7 @@
 // virtual_server: its words, and the rules between it and the others.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 #include <map>
@@ -27,9 +28,9 @@ void read_protocol(Sections& sections, VirtualServerDraft& draft, const Line& li
   const auto protocol = sections.values.choice(upper, "protocol", kProtocols);
   if (!protocol) return;
   if (*protocol == 2) {
-    sections.blocks.tolerated(
-        word->spot, "protocol `SCTP` is not supported yet: this virtual_server is left out",
-        "TCP or UDP");
+    sections.problems.warning(word->spot,
+                              "protocol `SCTP` is not supported: this virtual_server is left out",
+                              "TCP or UDP");
     draft.sctp = true;
     return;
   }
@@ -46,6 +47,12 @@ void read_sorry_method(Sections& sections, VirtualServerDraft& draft, const Line
 
 void read_virtual_weight(Sections& sections, VirtualServerDraft& draft, const Line& line) {
   draft.weight = read_weight(sections, line);
+  if (draft.weight != 0) return;
+  draft.weight.reset();
+  sections.problems.warning(line.spot,
+                            "weight 0 is ignored: a virtual_server's is at least 1, as keepalived "
+                            "has it",
+                            "weight 0 for each real_server");
 }
 
 void read_virtual_alpha(Sections& sections, VirtualServerDraft& draft, const Line& line) {
@@ -54,7 +61,7 @@ void read_virtual_alpha(Sections& sections, VirtualServerDraft& draft, const Lin
 }
 
 void read_virtual_default(Sections& sections, VirtualServerDraft& draft, const Line& line) {
-  read_check_default(sections, draft.defaults, line);
+  read_inherited(sections, draft.defaults, line);
 }
 
 void read_virtual_inhibit(Sections& sections, VirtualServerDraft& draft, const Line& line) {
@@ -167,7 +174,10 @@ void finish_defaults(Sections& sections, VirtualServerDraft& draft) {
   draft.config.method = method.translated ? ForwardingMethod::translation
                         : method.tunnel   ? ForwardingMethod::tunnel
                                           : ForwardingMethod::direct_routing;
-  const bool by_mark = draft.config.key.mark != 0 && draft.config.more_keys.empty();
+  const auto is_mark = [](const ServiceKey& key) { return key.mark != 0; };
+  const bool by_mark =
+      is_mark(draft.config.key) &&
+      std::all_of(draft.config.more_keys.begin(), draft.config.more_keys.end(), is_mark);
   if (by_mark && draft.has_protocol) {
     problems.warning(draft.protocol_spot,
                      "protocol has no effect: a firewall mark tells what is balanced");

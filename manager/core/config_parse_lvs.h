@@ -18,6 +18,7 @@ struct MethodDraft {
   std::optional<TunnelConfig> tunnel{};  // absent: direct routing, or translation
   bool translated = true;                // NAT, as where nothing is said
   bool valid = true;                     // false after an error about it
+  bool supported = true;                 // false: what it leads to is left out, which is said
 };
 
 // A line of a virtual_server_group: addresses one after the other, or a mark.

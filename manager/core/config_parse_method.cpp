@@ -12,6 +12,7 @@ namespace {
 struct TunnelWords {
   TunnelConfig tunnel;
   bool valid = true;
+  bool supported = true;
   const Word* type = nullptr;  // as written
   const Word* port = nullptr;
 };
@@ -25,10 +26,12 @@ void read_type(Sections& sections, Arguments& arguments, const Word& keyword, Tu
     return;
   }
   const auto type = sections.values.choice(*words.type, "tunnel type", kTypes);
-  words.valid = words.valid && type && *type < 2;
-  if (type && *type == 2) {
-    sections.problems.error(words.type->spot, "tunnel type `gre` is not supported",
-                            "type ipip, or type gue port 6080");
+  words.valid = words.valid && type.has_value();
+  words.supported = type != 2;
+  if (!words.supported) {
+    sections.problems.warning(words.type->spot,
+                              "tunnel type `gre` is not supported: what is behind it is left out",
+                              "type ipip, or type gue port 6080");
   }
   words.tunnel.type = type && *type == 1 ? TunnelType::gue : TunnelType::ipip;
 }
@@ -60,9 +63,9 @@ MethodDraft read_tunnel(Sections& sections, Arguments& arguments) {
     if (*which == 0) read_type(sections, arguments, *word, words);
     if (*which == 1) read_port(sections, arguments, *word, words);
     if (*which > 2) {
-      sections.problems.error(word->spot, fmt::format("`{}` is not supported", word->text),
-                              "leave it out: no receiver needs it");
-      words.valid = false;
+      sections.problems.warning(
+          word->spot,
+          fmt::format("`{}` is not acted on: packets go out as with nocsum", word->text));
     }
   }
   if (words.valid && words.tunnel.type == TunnelType::gue && words.tunnel.port == 0) {
@@ -74,7 +77,7 @@ MethodDraft read_tunnel(Sections& sections, Arguments& arguments) {
     sections.problems.warning(words.port->spot, "`port` has no effect with tunnel type ipip");
     words.tunnel.port = 0;
   }
-  return {words.tunnel, false, words.valid};
+  return {words.tunnel, false, words.valid, words.supported};
 }
 
 }  // namespace
@@ -109,29 +112,32 @@ bool method_fits(Sections& sections, const VirtualServerDraft& draft, const Meth
                  std::string_view keyword, Endpoint& endpoint, const Spot& address,
                  const Spot& port) {
   if (!method.valid) return true;  // said already
+  if (!method.supported) return false;
   const ServiceKey& key = draft.config.key;
   const bool one_port = draft.config.group.empty() && key.mark == 0;
   if (!method.translated && one_port && endpoint.port != key.port) {
-    sections.problems.error(
+    sections.blocks.tolerated(
         port,
-        fmt::format("{} port {} differs from the virtual server's port {}: {} leaves ports as they "
-                    "are",
-                    keyword, endpoint.port, key.port,
-                    method.tunnel ? "a tunnel" : "direct routing"),
+        fmt::format("{} port {} is not used: {} leaves ports as they are, and the virtual server's "
+                    "is {}",
+                    keyword, endpoint.port, method.tunnel ? "a tunnel" : "direct routing",
+                    key.port),
         fmt::format("{} {} {}, or lvs_method NAT", keyword, endpoint.address, key.port));
-    return false;
+    endpoint.port = key.port;
   }
   const bool crosses = endpoint.address.family() != key.address.family();
-  if (crosses && (!method.tunnel || key.mark != 0)) {
-    sections.blocks.tolerated(
-        address,
-        fmt::format("{} {} is left out: it and virtual_server {} are of different families: only a "
-                    "tunnel leads from one to the other",
-                    keyword, endpoint.address, name_of(draft.config)),
-        key.mark != 0 ? "ip_family" : "lvs_method TUN");
+  if (!crosses || (method.tunnel && key.mark == 0)) return true;
+  const std::string what = fmt::format("{} {} is left out: it and virtual_server {} are of ",
+                                       keyword, endpoint.address, name_of(draft.config));
+  if (method.tunnel) {
+    sections.problems.warning(
+        address, what + "different families, and what has a mark is translated here", "ip_family");
     return false;
   }
-  return true;
+  sections.blocks.tolerated(address,
+                            what + "different families: only a tunnel leads from one to the other",
+                            key.mark != 0 ? "ip_family" : "lvs_method TUN");
+  return false;
 }
 
 }  // namespace xlb::parse

@@ -116,6 +116,14 @@ void finish_virtual_mac(Sections& sections, VrrpDraft& draft) {
   }
   VirtualMac result;
   result.advertise_on_base = mac.advertise_on_base;
+  if (!mac.advertise_on_base && draft.protocol.unicast_spot.line != 0) {
+    result.advertise_on_base = true;
+    sections.problems.warning(
+        mac.spot,
+        "use_vmac with unicast needs vmac_xmit_base: it is set, as keepalived "
+        "does",
+        "vmac_xmit_base");
+  }
   result.mac = mac.mac;
   if (result.mac && mac.mac_of_five) result.mac->bytes[5] = config.virtual_router_id;
   result.interface = mac.interface.empty() ? unused_name(sections, draft) : mac.interface;
@@ -253,6 +261,10 @@ void read_use_vmac(Sections& sections, VrrpDraft& draft, const Line& line) {
     }
     if (const auto parsed = parse_mac(word->text, mac.mac_of_five)) {
       mac.mac = parsed;
+    } else if (!mac.interface.empty()) {
+      sections.problems.warning(word->spot,
+                                fmt::format("{} is ignored: the interface is called {} already",
+                                            quoted(word->text), quoted(mac.interface)));
     } else if (const auto name = sections.values.interface_name(*word, "use_vmac")) {
       mac.interface = *name;
     }
@@ -267,7 +279,7 @@ void read_vmac_xmit_base(Sections& sections, VrrpDraft& draft, const Line& line)
 
 void read_accept(Sections& sections, VrrpDraft& draft, const Line& line) {
   const Arguments none(line, sections.problems);
-  draft.config.accept = line.words[0].text == "accept";
+  draft.accept = line.words[0].text == "accept";
 }
 
 void read_promote_secondaries(Sections& sections, VrrpDraft& draft, const Line& line) {

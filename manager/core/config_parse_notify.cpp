@@ -44,12 +44,16 @@ void read_fifo(Sections& sections, GlobalSettings& global, const Line& line) {
                             "give notify_fifo, vrrp_notify_fifo and lvs_notify_fifo each its own");
     return arguments.ignore_rest();
   }
-  if (!path->text.starts_with('/')) {
-    sections.problems.error(path->spot,
-                            fmt::format("{} is not an absolute path", quoted(path->text)));
+  if (path->text.empty()) {
+    sections.problems.error(path->spot, "the path is empty");
     return arguments.ignore_rest();
   }
-  fifo.path = path->text;
+  fifo.path = path->text.starts_with('/') ? path->text : "/" + path->text;
+  if (fifo.path != path->text) {
+    sections.problems.warning(
+        path->spot, fmt::format("{} is not an absolute path: {} is used, for a daemon is in /",
+                                quoted(path->text), quoted(fifo.path)));
+  }
   fifo.place = sections.problems.place_of(path->spot);
   if (const Word* user = arguments.take_if_any()) {
     read_user(*user, arguments, fifo.user, fifo.group);

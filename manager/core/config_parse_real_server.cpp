@@ -1,6 +1,7 @@
 // real_server: its words, and what it takes over from its virtual_server.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <utility>
@@ -10,12 +11,15 @@
 namespace xlb::parse {
 namespace {
 
+constexpr uint64_t kMostWeight = 65'535;
+constexpr uint64_t kMostWeightSaid = 2'147'483'647;  // keepalived's
+
 void read_real_weight(Sections& sections, RealServerDraft& draft, const Line& line) {
   draft.weight = read_weight(sections, line);
 }
 
 void read_real_default(Sections& sections, RealServerDraft& draft, const Line& line) {
-  read_check_default(sections, draft.defaults, line);
+  read_inherited(sections, draft.defaults, line);
 }
 
 void read_real_method(Sections& sections, RealServerDraft& draft, const Line& line) {
@@ -94,9 +98,14 @@ std::optional<int> read_weight(Sections& sections, const Line& line) {
   Arguments arguments(line, sections.problems);
   const Word* word = arguments.take("a number from 0 to 65535");
   if (word == nullptr) return std::nullopt;
-  const auto weight = sections.values.number(*word, "weight", {0, 65535});
+  const auto weight = sections.values.number(*word, "weight", {0, kMostWeightSaid});
   if (!weight) return std::nullopt;
-  return static_cast<int>(*weight);
+  if (*weight > kMostWeight) {
+    sections.problems.warning(
+        word->spot, fmt::format("weight {} is taken for {}, the most there is", quoted(word->text),
+                                kMostWeight));
+  }
+  return static_cast<int>(std::min(*weight, kMostWeight));
 }
 
 void read_real_server(Sections& sections, VirtualServerDraft& server, const Line& head) {

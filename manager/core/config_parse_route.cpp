@@ -30,7 +30,7 @@ class RouteReader {
     std::string_view word;
     Read read;
   };
-  static const std::array<Entry, 30> kEntries;
+  static const std::array<Entry, 31> kEntries;
 
   struct MetricWord {
     uint8_t kind;
@@ -128,6 +128,16 @@ class RouteReader {
                           "low, medium or high");
     }
     route_.preference = static_cast<uint8_t>(found - std::begin(kNames));
+  }
+  // Of MPLS, which is not spoken here.
+  void read_ttl_propagate(const Word& word) {
+    const Word* value = words_.value(word);
+    if (value == nullptr) return;
+    if (value->text != "enabled" && value->text != "disabled") {
+      return words_.error(*value, fmt::format("ttl-propagate {} is not known", quoted(value->text)),
+                          "enabled or disabled");
+    }
+    words_.warning(word, "`ttl-propagate` of a route is not acted on: it is for MPLS");
   }
   void read_append(const Word&) { route_.append = true; }
   void read_prepend(const Word&) {}  // as without it
@@ -287,6 +297,13 @@ class RouteReader {
                      "no_track, for a protocol of its own");
       route_.protocol = kRouteProtocol;
     }
+    if (route_.tracked && route_.next_hop.device.empty()) {
+      words_.warning(
+          first,
+          "the route names no dev: keepalived would not track it; it is put back all the "
+          "same",
+          "dev eth0, or no_track");
+    }
     if (route_.tracked && old_spelling_ && !route_.next_hop.device.empty()) {
       for (NextHopConfig& hop : route_.next_hops)
         hop.device = route_.next_hop.device;
@@ -303,7 +320,7 @@ class RouteReader {
   bool old_spelling_ = false;  // "or"
 };
 
-const std::array<RouteReader::Entry, 30> RouteReader::kEntries{{
+const std::array<RouteReader::Entry, 31> RouteReader::kEntries{{
     {"inet", &RouteReader::read_ipv4},
     {"inet6", &RouteReader::read_ipv6},
     {"src", &RouteReader::read_source},
@@ -327,6 +344,7 @@ const std::array<RouteReader::Entry, 30> RouteReader::kEntries{{
     {"features", &RouteReader::read_features},
     {"congctl", &RouteReader::read_congestion},
     {"pref", &RouteReader::read_preference},
+    {"ttl-propagate", &RouteReader::read_ttl_propagate},
     {"append", &RouteReader::read_append},
     {"prepend", &RouteReader::read_prepend},
     {"no_track", &RouteReader::read_no_track},

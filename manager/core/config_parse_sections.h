@@ -34,6 +34,7 @@ struct VrrpDraft {
   VirtualMacDraft virtual_mac;
   TrackingDraft tracking;
   ProtocolDraft protocol;
+  std::optional<bool> accept;
   bool has_priority = false;
   bool has_authentication = false;
   bool authentication_is_pass = false;

@@ -146,7 +146,15 @@ std::optional<IpAddress> ValueReader::ip(const Word& word, std::string_view keyw
   const bool bracketed = word.text.starts_with('[') && word.text.ends_with(']');
   const std::string text = bracketed ? word.text.substr(1, word.text.size() - 2) : word.text;
   const auto address = IpAddress::parse(text);
-  if (address && !(bracketed && address->is_v4())) return address;
+  if (address && !(bracketed && address->is_v4())) {
+    if (bracketed && keyword != "peers" && keyword != "status_listen") {
+      problems_.warning(
+          word.spot,
+          fmt::format("keepalived takes no brackets: it would skip {}", quoted(word.text)),
+          fmt::format("{} {}", keyword, text));
+    }
+    return address;
+  }
   const size_t colon = text.find(':');
   const bool with_port = colon != std::string::npos && IpAddress::parse(text.substr(0, colon));
   problems_.error(
@@ -317,9 +325,10 @@ std::optional<ScriptCommand> ValueReader::script(Arguments& arguments) {
   const Word* user = arguments.take_if_any();
   if (user == nullptr) return result;
   if (user->text.find_first_of("/-.") == 0) {
-    problems_.error(
+    problems_.warning(
         user->spot,
-        fmt::format("{} is not a user: a command with arguments needs quotes", quoted(user->text)),
+        fmt::format("{} is not a user: nothing is run; a command with arguments needs quotes",
+                    quoted(user->text)),
         fmt::format("{} \"{} {}\"", arguments.keyword().text, command->text, user->text));
     arguments.ignore_rest();
     return std::nullopt;

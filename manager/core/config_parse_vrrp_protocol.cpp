@@ -97,6 +97,12 @@ void read_source(Sections& sections, VrrpDraft& draft, const Line& line) {
   const Word* word = arguments.take("an address of this host");
   if (word == nullptr) return;
   if (line.words[0].text == "unicast_src_ip") draft.protocol.unicast_spot = line.spot;
+  const auto address = IpAddress::parse(word->text);
+  if (address && (is_multicast(*address) || address->is_unspecified())) {
+    return sections.problems.warning(
+        word->spot,
+        fmt::format("{} cannot be a director's address: it is ignored", quoted(word->text)));
+  }
   draft.protocol.source_spot = word->spot;
   draft.protocol.source = read_unicast(sections, *word, line.words[0].text);
 }

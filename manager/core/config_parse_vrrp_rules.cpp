@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kFrame = 1500;  // the usual MTU
 constexpr size_t kTrailer = 28;
+constexpr int kUsualDownTimer = 3;  // advertisements
 
 bool is_link_local(const IpAddress& address) {
   return !address.is_v4() && address.bytes()[0] == 0xfe && (address.bytes()[1] & 0xc0) == 0x80;
@@ -100,10 +101,33 @@ void finish_strict(Problems& problems, VrrpDraft& draft) {
   config.protocol.answer_lower_priority = false;
   clear(config.protocol.advertise_before_yielding, "higher_prio_send_advert");
   config.protocol.advertise_before_yielding = false;
+  clear(config.protocol.down_timer_adverts != kUsualDownTimer, "down_timer_adverts");
+  config.protocol.down_timer_adverts = kUsualDownTimer;
+  clear(draft.announce.lower_priority_repeat.value_or(0) > 0, "garp_lower_prio_repeat");
+  clear(draft.announce.lower_priority_delay.value_or(std::chrono::seconds(0)).count() > 0,
+        "garp_lower_prio_delay");
+  config.announce.lower_priority_repeat = 0;
+  config.announce.lower_priority_delay = {};
   if (config.initial_state == VrrpInitialState::master && config.priority != 255) {
     clear(true, "state MASTER without priority 255");
     config.initial_state = VrrpInitialState::backup;
   }
+}
+
+// RFC 3768 has no accept mode; RFC 9568 has it off but for the addresses' owner.
+void finish_accept(Problems& problems, VrrpDraft& draft) {
+  VrrpInstanceConfig& config = draft.config;
+  const bool owner = config.priority == 255;
+  config.accept = draft.accept.value_or(true);
+  if (owner || !config.protocol.strict || draft.accept == false) return;
+  if (draft.accept && config.version == VrrpVersion::v3) return;
+  config.accept = false;
+  problems.warning(
+      draft.head,
+      fmt::format("strict_mode: {}: the addresses take what their virtual servers are for and drop "
+                  "everything else",
+                  draft.accept ? "version 2 has no accept" : "no_accept is implied"),
+      draft.accept ? "version 3" : "accept, with version 3");
 }
 
 void take_over_defaults(const ProtocolDefaults& defaults, VrrpDraft& draft) {
@@ -145,6 +169,7 @@ void finish_protocol(Sections& sections, VrrpDraft& draft) {
   finish_auth_hmac(problems, draft);
   check_size(problems, draft);
   finish_strict(problems, draft);
+  finish_accept(problems, draft);
   VrrpProtocol& protocol = draft.config.protocol;
   if (protocol.preempt_delay.count() > 0 &&
       draft.config.initial_state == VrrpInitialState::master) {

@@ -66,7 +66,9 @@ size_t comment_start(std::string_view line) {
 
 Lexer::Lexer(std::string_view text, uint32_t file, Input input)
     : text_(text), file_(file), input_(input) {
-  if (text_.starts_with("\xef\xbb\xbf")) text_.remove_prefix(3);  // byte order mark
+  if (!text_.starts_with("\xef\xbb\xbf")) return;
+  text_.remove_prefix(3);
+  has_byte_order_mark_ = input_ != Input::expanded;
 }
 
 size_t Lexer::line_end() const {
@@ -138,6 +140,12 @@ bool Lexer::next_raw(std::string_view& raw, Spot& spot) {
 void Lexer::next(Line& line, std::vector<LexProblem>& problems) {
   line.words.clear();
   line.opens = false;
+  if (std::exchange(has_byte_order_mark_, false)) {
+    problems.push_back({here(), false,
+                        "the file begins with a byte order mark: keepalived takes it for a part of "
+                        "the first word",
+                        "save it as UTF-8 without one"});
+  }
   skip_blanks(true, problems);
   line.spot = here();
   line.begins_line = line_is_blank_;

@@ -86,7 +86,7 @@ class Lexer {
   enum class Input : uint8_t {
     words,         // `$`, `@` and `~` mean nothing
     preprocessed,  // lines with a `$`, and those that begin with `@` or `~`, come as Kind::raw
-    expanded,      // what the preprocessor made: no comments, newlines are blanks
+    expanded,      // what the preprocessor made: newlines are blanks
   };
 
   // `text` must outlive the lexer.
@@ -104,9 +104,7 @@ class Lexer {
   [[nodiscard]] Spot spot_of(size_t position) const {
     return Spot{file_, line_, static_cast<uint32_t>(position - line_start_ + 1), 0, 0};
   }
-  [[nodiscard]] bool is_comment(char c) const {
-    return (c == '#' || c == '!') && input_ != Input::expanded;
-  }
+  [[nodiscard]] static bool is_comment(char c) { return c == '#' || c == '!'; }
   [[nodiscard]] size_t line_end() const;
   void pass_newline();
   void skip_line() { position_ = line_end(); }
@@ -128,6 +126,7 @@ class Lexer {
   Input input_;
   bool line_is_blank_ = true;  // so far
   bool junk_reported_ = false;
+  bool has_byte_order_mark_ = false;  // and nobody was told
 };
 
 // How much of `line` stands before its comment.

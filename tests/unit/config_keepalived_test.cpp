@@ -78,6 +78,20 @@ TEST_CASE("an instance that keepalived takes is taken, with a warning where it g
       {"interface eth0:1", warned, 7, "an address' label"},
       {"track_interface {\n eth1:0\n}", warned, 8, "an address' label"},
       {"virtual_ipaddress_excluded {\n 10.2.0.1 dev eth1:0\n}", warned, 8, "an address' label"},
+      {"notify_master /bin/sh /etc/a.sh 3", warned, 7, "is not a user: nothing is run"},
+      {"notify_master /bin/a\n notify_master /bin/b", warned, 8, "the first counts"},
+      {"mcast_src_ip 224.0.0.118", warned, 7, "it is ignored"},
+      {"virtual_ipaddress_excluded {\n 0.0.0.0\n}", warned, 8, "cannot be a host's address"},
+      {"virtual_ipaddress_excluded {\n 224.1.1.1\n}", warned, 8, "it is left out"},
+      {"virtual_ipaddress_excluded {\n dev eth0 10.2.0.1\n}", warned, 8, "the first word"},
+      {"virtual_ipaddress_excluded {\n [2001:db8::1]\n}", warned, 8, "takes no brackets"},
+      {"use_vmac\n unicast_peer {\n 10.1.0.2\n}", warned, 7, "needs vmac_xmit_base"},
+      {"use_vmac\n vmac_xmit_base\n unicast_peer {\n 10.1.0.2\n}", silent},
+      {"use_vmac a b", warned, 7, "the interface is called `a` already"},
+      {"virtual_routes {\n 10.2.0.0/16 via 10.1.0.1\n}", warned, 8, "names no dev"},
+      {"virtual_routes {\n 10.2.0.0/16 via 10.1.0.1 no_track\n}", silent},
+      {"virtual_routes {\n 10.2.0.0/16 dev eth0 ttl-propagate enabled\n}", warned, 8, "MPLS"},
+      {"track_bfd {\n nothing\n}", warned, 8, "there is no bfd_instance `nothing`"},
       {"use_vmac vrrp:1", refused, 7, "cannot be an interface's name"},
       {"track_script {\n nothing\n}", refused, 8, "there is no vrrp_script"},
   };
@@ -104,6 +118,10 @@ TEST_CASE("a virtual server that keepalived takes is taken") {
       {"quorum_up \"\"", warned, 5, "nothing is run"},
       {"sorry_server 10.0.0.9/32 80", warned, 5, "`/32` is ignored"},
       {"persistence_engine", refused, 5, "needs a value"},
+      {"weight 0", warned, 5, "at least 1"},
+      {"retry 0", warned, 5, "at least 1"},
+      {"protocol SCTP", warned, 5, "is left out"},
+      {"quorum_up /bin/a\n quorum_up /bin/b", warned, 6, "the first counts"},
   };
   for (const Snippet& snippet : words)
     check(snippet, service(snippet.text));
@@ -111,9 +129,113 @@ TEST_CASE("a virtual server that keepalived takes is taken") {
       {"MISC_CHECK {\n misc_path \"/bin/true\"\n misc_timeout 0\n}", silent},
       {"notify_up \"\"", warned, 7, "nothing is run"},
       {"TCP_CHECK {\n connect_ip 10.0.0.3/24\n}", warned, 8, "`/24` is ignored"},
+      {"TCP_CHECK {\n retry 0\n}", silent},
+      {"retry 0", warned, 7, "at least 1"},
+      {"weight 65536", warned, 7, "taken for 65535"},
+      {"weight 2147483648", refused, 7, "out of range"},
+      {"MISC_CHECK {\n misc_path /bin/true 10.0.0.2\n}", warned, 8, "is ignored"},
+      {"lvs_method TUN type gre", warned, 7, "is left out"},
+      {"lvs_method TUN type gue port 6080 csum", warned, 7, "as with nocsum"},
+      {"BFD_CHECK {\n name b\n}", warned, 8, "there is no bfd_instance"},
   };
   for (const Snippet& snippet : checks)
     check(snippet, service("", snippet.text));
+}
+
+TEST_CASE("a url that keepalived goes on from is gone on from, with a warning") {
+  using enum Verdict;
+  const Snippet urls[] = {
+      {"path /", silent},
+      {"path \"/a b\"", warned, 9, "is requested as `/a%20b`"},
+      {"path \"/a\\r\\nHost: b\"", refused, 9, "cannot be requested"},
+      {"path /\nstatus_code", warned, 10, "it has no value"},
+      {"path /\nregex", warned, 10, "it has no value"},
+      {"path /\nregex \"\"", warned, 10, "matches any body"},
+      {"path /\nregex a\nregex_options", warned, 11, "it has no value"},
+      {"path /\nregex a\nregex_options caselessly", warned, 11, "it is ignored"},
+      {"path /\nregex a\nregex_stack 5", warned, 11, "it takes two numbers"},
+      {"path /\nregex a\nregex_min_offset", warned, 11, "it has no value"},
+      {"path /\nregex a\nregex_min_offset 9\nregex_max_offset 3", warned, 8, "both are ignored"},
+  };
+  for (const Snippet& snippet : urls)
+    check(snippet, service("", fmt::format("HTTP_GET {{\nurl {{\n{}\n}}\n}}", snippet.text)));
+  check({"", warned, 8, "an old name of `retry`"},
+        service("", "HTTP_GET {\nnb_get_retry 3\nurl {\npath /\n}\n}"));
+}
+
+TEST_CASE("a bfd_instance has no effect, but what is wrong in it is said") {
+  using enum Verdict;
+  const Snippet words[] = {
+      {"neighbor_ip 10.0.0.2", warned, 1, "has no effect"},
+      {"source_ip 10.0.0.1", warned, 1, "it has no neighbor_ip"},
+      {"neighbor_ip 10.0.0", warned, 2, "is not an address"},
+      {"neighbor_ip 10.0.0.2\nsource_ip 2001:db8::1", warned, 1, "different IP versions"},
+      {"neighbor_ip 10.0.0.2\nmin_rx 0.5", warned, 3, "out of range"},
+      {"neighbor_ip 10.0.0.2\nidle_tx 100", warned, 3, "out of range"},
+      {"neighbor_ip 10.0.0.2\nmultiplier x", warned, 3, "out of range"},
+      {"neighbor_ip 10.0.0.2\nweight 10 reversed", warned, 3, "unknown word"},
+      {"neighbor_ip 2001:db8::2\nmax_hops 65", warned, 1, "more than its ttl"},
+  };
+  for (const Snippet& snippet : words) {
+    check(snippet, fmt::format("bfd_instance b {{\n{}\n}}\n{}", snippet.text,
+                               instance("track_bfd {\n b\n}")));
+  }
+}
+
+TEST_CASE(
+    "virtual_server_group: of two the first counts, without one the virtual server is left out") {
+  const std::string rest =
+      " lvs_sched rr\n lvs_method NAT\n protocol TCP\n real_server 10.0.0.2 80 "
+      "{\n }\n}\n";
+  const std::string twice =
+      "virtual_server_group g {\n 10.0.0.1 80\n}\nvirtual_server_group g {\n 10.0.0.3 80\n}\n"
+      "virtual_server group g {\n" +
+      rest;
+  check({"", Verdict::warned, 4, "that one counts"}, twice);
+  CHECK(fmt::to_string(test::parse_text(twice).config->virtual_servers.at(0).key.address) ==
+        "10.0.0.1");
+  const std::string missing = "virtual_server group g {\n" + rest + service("");
+  check({"", Verdict::warned, 1, "there is no virtual_server_group `g`"}, missing);
+  CHECK(test::parse_text(missing).config->virtual_servers.size() == 1);
+}
+
+TEST_CASE("a FIFO's path without a slash is below /, where a daemon is") {
+  const std::string text = "global_defs {\n notify_fifo run/fifo\n}\n" + instance("");
+  check({"", Verdict::warned, 2, "`/run/fifo` is used"}, text);
+  CHECK(test::parse_text(text).config->global.scripts.all_fifo.path == "/run/fifo");
+}
+
+TEST_CASE("a byte order mark is said") {
+  check({"", Verdict::warned, 1, "byte order mark"}, "\xef\xbb\xbf" + instance(""));
+}
+
+TEST_CASE("strict_mode implies no_accept, but for the owner and for version 3 with accept") {
+  struct Row {
+    std::string_view words;
+    bool accept;
+    Verdict verdict;
+    std::string_view says;
+  };
+  using enum Verdict;
+  const Row rows[] = {
+      {"accept", true, silent, ""},
+      {"no_accept", false, silent, ""},
+      {"strict_mode", false, warned, "no_accept is implied"},
+      {"strict_mode\n version 3", false, warned, "no_accept is implied"},
+      {"strict_mode\n accept", false, warned, "version 2 has no accept"},
+      {"strict_mode\n version 3\n accept", true, silent, ""},
+      {"strict_mode\n no_accept", false, silent, ""},
+      {"strict_mode\n priority 255", true, silent, ""},
+      {"strict_mode\n no_accept\n down_timer_adverts 4", false, warned, "down_timer_adverts"},
+      {"strict_mode\n no_accept\n garp_lower_prio_repeat 2", false, warned, "garp_lower_prio"},
+  };
+  for (const Row& row : rows) {
+    const std::string text = instance(row.words);
+    check({"", row.verdict, 1, row.says}, text);
+    CHECK(test::parse_text(text).config->vrrp_instances.at(0).accept == row.accept);
+  }
+  const std::string global = "global_defs {\n vrrp_strict\n}\n" + instance("strict_mode off");
+  CHECK(test::parse_text(global).config->vrrp_instances.at(0).accept);
 }
 
 TEST_CASE("a key for TLS without its certificate is only said to be of no use") {
@@ -129,13 +251,16 @@ TEST_CASE("what is balanced in a way that nobody chose is said") {
   check({"", Verdict::silent}, head + " lvs_sched rr\n lvs_method NAT\n" + real);
 }
 
-TEST_CASE("a virtual server without a port takes any behind NAT, and is refused with DR") {
+TEST_CASE("a virtual server without a port takes any") {
   const std::string rest =
       " lvs_sched rr\n protocol TCP\n persistence_timeout 60\n real_server 10.0.0.2 80 {\n }\n}\n";
   check({"", Verdict::warned, 1, "has no port: it takes any"},
         "virtual_server 10.0.0.1 {\n lvs_method NAT\n" + rest);
-  check({"", Verdict::refused, 1, "has no port"},
-        "virtual_server 10.0.0.1 {\n lvs_method DR\n" + rest);
+  const std::string routed = "virtual_server 10.0.0.1 {\n lvs_method DR\n" + rest;
+  check({"", Verdict::refused, 6, "real_server port 80 is not used"}, routed);
+  const ParseOutcome outcome = test::parse_text(routed, false);
+  REQUIRE(outcome.config.has_value());
+  CHECK(outcome.config->virtual_servers.at(0).real_servers.at(0).endpoint.port == 0);
 }
 
 TEST_CASE("port 0 of a real server or a sorry server is the virtual server's") {

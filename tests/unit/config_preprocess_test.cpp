@@ -164,13 +164,21 @@ TEST_CASE("~LST repeats its line") {
 
 TEST_CASE("the predefined variables") {
   check_rows({
-      {"a${_HASH}b c${_BANG}d", "a#b c!d"},
+      {"a \"b${_HASH}c ${_BANG}\"", "a b#c !"},
       {"x${_RANDOM 5 5} y${_RANDOM 7 7}", "x5 y7"},
       {"x ${_PWD}", "x ."},
       {"x \"${FREE}\"", "x ${FREE}"},
   });
   CHECK(contains(expand("x ${FREE}").problems, "1:3: warning: `$FREE` is not defined"));
   CHECK(contains(expand("$FRED=1\nx $FREE y").problems, "did you mean `$FRED`?"));
+}
+
+TEST_CASE("a variable that holds ${_HASH} or ${_BANG} switches lines off") {
+  check_rows({
+      {"$OFF=${_HASH}\n$OFF x 1\ny\n  ${_BANG} z", "y"},
+      {"$ON=\n$ON x 1", "x 1"},
+      {"$OFF=${_HASH}\n$B= \\\n x \\\n $OFF y \\\n z\n\n$B", "x, z"},
+  });
 }
 
 TEST_CASE("an included file defines and uses the same variables") {
