@@ -1,7 +1,5 @@
 #include "io/probe/md5.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <openssl/evp.h>
 
 #include <array>
@@ -43,7 +41,14 @@ std::string Md5::finish() {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned length = 0;
   if (EVP_DigestFinal_ex(context_.get(), digest.data(), &length) != 1) std::abort();
-  return fmt::format("{:02x}", fmt::join(digest.begin(), digest.begin() + length, ""));
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  text.reserve(2UL * length);
+  for (unsigned i = 0; i < length; ++i) {
+    text += kDigits[digest[i] >> 4];
+    text += kDigits[digest[i] & 15];
+  }
+  return text;
 }
 
 }  // namespace xlb
