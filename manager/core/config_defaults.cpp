@@ -166,6 +166,45 @@ void keep_last(Statement& block, BlockKind kind) {
   block.inner.resize(kept);
 }
 
+bool is_on(const Statement* word) {
+  static constexpr std::string_view kOff[] = {"off", "false", "no"};
+  return word != nullptr && (word->words.size() < 2 || std::find(std::begin(kOff), std::end(kOff),
+                                                                 word->words[1]) == std::end(kOff));
+}
+
+bool speaks_version_3(const Statement& instance) {
+  const Statement* const addresses = instance.find("virtual_ipaddress");
+  if (addresses != nullptr && !addresses->inner.empty() &&
+      addresses->inner.front().keyword().find(':') != std::string::npos) {
+    return true;  // IPv6
+  }
+  const Statement* const version = instance.find("version");
+  return version != nullptr && version->words.back() == "3";
+}
+
+// As the parser has it: strict_mode allows no `accept` but to the addresses' owner and, where it is
+// said, to version 3. Only an owner's priority is still missing here.
+void fill_in_accept(Statement& instance, const Statement* global) {
+  const Statement* const own = instance.find("strict_mode");
+  const bool strict =
+      own != nullptr ? is_on(own) : global != nullptr && is_on(global->find("vrrp_strict"));
+  const Statement* const priority = instance.find("priority");
+  const bool owner = priority == nullptr || priority->words.back() == "255";
+  const auto says = [](const Statement& one) {
+    return one.keyword() == "accept" || one.keyword() == "no_accept";
+  };
+  const auto said = std::find_if(instance.inner.rbegin(), instance.inner.rend(), says);
+  const bool accepts = said == instance.inner.rend() || said->keyword() == "accept";
+  const bool may =
+      !strict || owner || (said != instance.inner.rend() && speaks_version_3(instance));
+  std::erase_if(instance.inner, says);
+  Statement word;
+  word.words = {accepts && may ? "accept" : "no_accept"};
+  const auto first_block = std::find_if(instance.inner.begin(), instance.inner.end(),
+                                        [](const Statement& inner) { return inner.has_block; });
+  instance.inner.insert(first_block, std::move(word));
+}
+
 void fill_in(Statement& block, BlockKind kind, Chain& around, const Statement* global) {
   if (keywords_of(kind).empty()) return;
   keep_last(block, kind);
@@ -181,6 +220,7 @@ void fill_in(Statement& block, BlockKind kind, Chain& around, const Statement* g
                                         [](const Statement& inner) { return inner.has_block; });
   block.inner.insert(first_block, std::make_move_iterator(missing.begin()),
                      std::make_move_iterator(missing.end()));
+  if (kind == BlockKind::vrrp_instance) fill_in_accept(block, global);
   around.push_back(&block);
   for (Statement& inner : block.inner) {
     if (inner.has_block) fill_in(inner, block_of(kind, inner.keyword()), around, global);

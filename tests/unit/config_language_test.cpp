@@ -99,6 +99,26 @@ TEST_CASE("what is missing for one reason is warned about once") {
   CHECK(snmp == 1);
 }
 
+TEST_CASE("the effective configuration says whether other packets are accepted") {
+  const auto shown = [](const std::string& global, const std::string& words) {
+    const std::string text =
+        effective(parse_kept(global + "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n" +
+                             words + "\n virtual_ipaddress {\n 10.0.0.1\n }\n}\n")
+                      .text);
+    return contains(text, "  no_accept\n") ? "no" : contains(text, "  accept\n") ? "yes" : "-";
+  };
+  CHECK(std::string(shown("", "")) == "yes");
+  CHECK(std::string(shown("", "no_accept")) == "no");
+  CHECK(std::string(shown("", "strict_mode")) == "no");
+  CHECK(std::string(shown("", "strict_mode\n accept")) == "no");
+  CHECK(std::string(shown("", "strict_mode\n accept\n version 3")) == "yes");
+  CHECK(std::string(shown("", "strict_mode\n priority 255")) == "yes");
+  CHECK(std::string(shown("", "strict_mode\n state MASTER")) == "yes");
+  const std::string strict = "global_defs {\n vrrp_strict\n}\n";
+  CHECK(std::string(shown(strict, "")) == "no");
+  CHECK(std::string(shown(strict, "strict_mode off")) == "yes");
+}
+
 TEST_CASE("the effective configuration is one that means the same") {
   for (const auto& directory : {"good", "tutorial"}) {
     for (const auto& entry : std::filesystem::directory_iterator(kFixtures / directory)) {
