@@ -23,6 +23,10 @@ std::vector<IpAddress> advertised(const VrrpInstanceConfig& config) {
   return result;
 }
 
+constexpr uint8_t kTtl = 255;
+// keepalived 2.2 leaves unicast over IPv6 to the kernel's default, where nothing else is said.
+constexpr uint8_t kKeepalivedHopLimit = 64;
+
 Trailer trailer_of(const VrrpProtocol& protocol) {
   if (!protocol.hmac) return Trailer::none;
   return protocol.hmac->mode == VrrpHmac::Mode::enforce ? Trailer::required : Trailer::allowed;
@@ -37,7 +41,8 @@ Expectation expectation_of(const VrrpInstanceConfig& config, const IpAddress& ow
   result.family = config.family;
   result.group = protocol.group;
   for (const UnicastPeer& peer : protocol.peers) {
-    const uint8_t least = peer.max_ttl ? 0 : protocol.unicast_ttl;
+    const uint8_t usual = peer.address.is_v4() ? kTtl : kKeepalivedHopLimit;
+    const uint8_t least = peer.max_ttl ? 0 : std::min(protocol.unicast_ttl, usual);
     result.senders.push_back(
         {peer.address, peer.min_ttl.value_or(least), peer.max_ttl.value_or(255)});
   }

@@ -70,6 +70,21 @@ TEST_CASE("VRRP 38: TTL 255, or what a unicast peer is allowed") {
   CHECK(judged_from(kSource, kOwn, 255, unicast(0, 254)) == "ttl");
 }
 
+TEST_CASE("VRRP 38: a peer is allowed what keepalived sends, unless its line says better") {
+  const auto least = [](const IpAddress& peer, std::optional<uint8_t> min_ttl, uint8_t sent) {
+    VrrpInstanceConfig config;
+    config.protocol.peers = {{peer, min_ttl, std::nullopt}};
+    config.protocol.unicast_ttl = sent;
+    return expectation_of(config, kOwn).senders.front().min_ttl;
+  };
+  const IpAddress v6 = *IpAddress::parse("2001:db8::2");
+  CHECK(least(kSource, std::nullopt, 255) == 255);
+  CHECK(least(kSource, std::nullopt, 100) == 100);
+  CHECK(least(v6, std::nullopt, 255) == 64);
+  CHECK(least(v6, std::nullopt, 10) == 10);
+  CHECK(least(v6, 255, 255) == 255);
+}
+
 TEST_CASE("VRRP 39: another version is refused, VRRP 117: in both directions") {
   Expectation v3 = kExpectV3;
   v3.virtual_router_id = 51;
