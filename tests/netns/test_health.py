@@ -8,6 +8,7 @@ import pytest
 
 from lab import Mode, PairConfig, Poller, wait_until
 from lab.config import http_check
+from lab.tls import make_certificate
 from lab.topology import client_addresses
 
 DELAY_LOOP = 1
@@ -174,6 +175,24 @@ def test_ssl_get_looks_at_the_digest_behind_a_self_signed_certificate(lab, name,
     assert {tls_get(lab, source) for source in client_addresses(6)} == {good}
     servers["n2"].body = good
     master.wait_real_server("10.10.0.2", "up", DELAY_LOOP + 2 + 2)
+
+
+@pytest.mark.parametrize("password", [None, "open sesame"], ids=["plain_key", "encrypted_key"])
+def test_ssl_get_shows_the_certificate_of_the_ssl_block(lab, password):
+    key, certificate = make_certificate(lab.directory, "director", password)
+    for name in ("n1", "n2"):
+        lab.tls(name, b"ok\n", only=certificate)
+    check = "SSL_GET {\n url {\n path /\n status_code 200\n }\n connect_timeout 2\n retry 0\n }"
+    config = PairConfig(version=3, advert_int="0.1", port=443, delay_loop=DELAY_LOOP, check=check).text("n1")
+    shown = f"SSL {{\n certificate {certificate}\n key {key}\n"
+    shown += f' password "{password}"\n}}\n' if password else "}\n"
+    director = lab.director("n1", shown + config)
+    wait_until(lambda: all(real_server["checks"][0]["attempts"] >= 2 and real_server["state"] == "up"
+                           for real_server in director.status()["virtual_servers"][0]["real_servers"]), 10,
+               "real servers that ask for a certificate are up")
+    director.apply(config)  # without SSL
+    for address in ("10.10.0.1", "10.10.0.2"):
+        director.wait_real_server(address, "down", DELAY_LOOP + 2 + 2)
 
 
 def test_ssl_get_fails_on_a_server_that_speaks_no_tls(lab):

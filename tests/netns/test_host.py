@@ -52,6 +52,33 @@ def assert_both_serve(lab):
     assert {lab.client.get(source).server for source in client_addresses(12)} == {"n1", "n2"}
 
 
+class Elsewhere:
+    """A host whose daemon is started in another network namespace."""
+
+    def __init__(self, host, starts_in):
+        self._host = host
+        self.command = starts_in.command
+
+    def __getattr__(self, name):
+        return getattr(self._host, name)
+
+
+def test_net_namespace_names_where_the_daemon_works(lab):
+    lab.web("n1")
+    lab.web("n2")
+    master, standby = (
+        lab.director(name, f"net_namespace {getattr(lab, name).name}\n{CONFIG.text(name)}", start=False)
+        for name in ("n1", "n2"))
+    for director in (master, standby):
+        director.host = Elsewhere(director.host, lab.switch)
+        director.start()
+    lab.settled([master, standby])
+    assert_both_serve(lab)
+    assert f"{VIP}/24" in lab.n1.addresses()
+    master.apply(master.config.read_text().replace("weight 100", "weight 50"))
+    wait_until(lambda: master.real_server("10.10.0.2")["weight"] == 50, 5, "a reload is heard there too")
+
+
 def test_operators_tables_are_the_same_before_during_and_after(lab):
     for host in (lab.n1, lab.n2):
         host.nft(OPERATOR_TABLE)

@@ -8,18 +8,29 @@ import threading
 from .process import run
 
 
+def make_certificate(directory, name, password=None):
+    """A key and a certificate signed by it, with the name's file names in `directory`: (key, certificate)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    key, certificate = directory / f"{name}-key.pem", directory / f"{name}.pem"
+    protection = ["-passout", f"pass:{password}"] if password else ["-nodes"]
+    run(["openssl", "req", "-x509", "-newkey", "rsa:2048", *protection, "-days", "2", "-subj", f"/CN={name}.example",
+         "-keyout", str(key), "-out", str(certificate)])
+    return key, certificate
+
+
 class TlsServer:
     """Answers every request with `body`; remembers the names that clients ask for in their hello."""
 
-    def __init__(self, host, directory, body, port=443):
-        directory.mkdir(parents=True, exist_ok=True)
-        key, certificate = directory / "key.pem", directory / "certificate.pem"
-        run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=nobody.example",
-             "-keyout", str(key), "-out", str(certificate)])
+    def __init__(self, host, directory, body, port=443, only=None):
+        """`only`: the certificate that a client must show."""
+        key, certificate = make_certificate(directory, "nobody")
         self.body = body
         self.names = []  # None: a hello without a name
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
+        if only:
+            self._context.verify_mode = ssl.CERT_REQUIRED
+            self._context.load_verify_locations(only)
         self._context.sni_callback = lambda connection, name, context: self.names.append(name)
         self._listener = host.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
