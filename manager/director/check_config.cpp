@@ -52,6 +52,8 @@ class HostCheck {
     }
   }
 
+  void virtual_mac(const VrrpInstanceConfig& router, const Config& config);
+
   void script(const std::optional<ScriptCommand>& command) {
     if (!command || command->argv.empty()) return;
     const std::string program = find_program(command->argv.front());
@@ -103,6 +105,30 @@ class HostCheck {
   ScriptRules rules_;
   std::set<std::string> named_;  // each is said once
 };
+
+// The XDP program knows the MAC addresses that the RFC gives virtual routers, by their VRID.
+void HostCheck::virtual_mac(const VrrpInstanceConfig& router, const Config& config) {
+  if (!router.virtual_mac || !router.virtual_mac->mac) return;
+  const MacAddress mac = *router.virtual_mac->mac;
+  for (const auto family : {AddressFamily::ipv4, AddressFamily::ipv6}) {
+    if (mac == virtual_router_mac(family, mac.bytes[5])) return;
+  }
+  const auto is_its = [&](const ServiceKey& key) {
+    return std::any_of(router.virtual_addresses.begin(), router.virtual_addresses.end(),
+                       [&](const auto& vip) { return vip.address.address == key.address; });
+  };
+  for (const VirtualServerConfig& service : config.virtual_servers) {
+    const auto keys = keys_of(service);
+    if (needs_translation(service) || config.xlb.attach_mode == AttachMode::none) continue;
+    if (std::none_of(keys.begin(), keys.end(), is_its)) continue;
+    warn(router.place,
+         fmt::format("use_vmac {}: XDP balances nothing that is addressed to this MAC address, so "
+                     "virtual server {} is served by this host alone",
+                     mac, name_of(service)),
+         "use_vmac without a MAC address of your own");
+    return;
+  }
+}
 
 void HostCheck::tracking(const Config& config) {
   for (const TrackScriptConfig& item : config.track.scripts)
@@ -164,6 +190,7 @@ CheckedConfig check_config_file(const std::string& file, Strictness strictness,
   for (const VrrpInstanceConfig& instance : result.config->vrrp_instances) {
     host.device(instance.interface, instance.interface_place,
                 "the instance is in FAULT until it appears");
+    host.virtual_mac(instance, *result.config);
     for (const auto* addresses : {&instance.virtual_addresses, &instance.excluded_addresses}) {
       for (const VirtualAddress& address : *addresses) {
         host.device(address.device, instance.place,

@@ -126,6 +126,16 @@ def test_a_name_and_a_mac_of_its_own_and_adverts_from_the_interface_below(lab):
     assert {frame.source_mac for frame in adverts} == {lab.n1.mac()}
 
 
+def test_a_mac_that_xdp_does_not_know_is_warned_about_and_the_rfcs_are_not(lab):
+    director = lab.director("n1", dataclasses.replace(CONFIG, vrrp_extra="use_vmac vip0 02:00:5e:00:77").text("n1"))
+    warning = ("use_vmac 02:00:5e:00:77:0a: XDP balances nothing that is addressed to this MAC address, so virtual server "
+               f"TCP {VIP}:80 is served by this host alone")
+    assert warning in director.log_text() and any(warning in text for text in director.status()["warnings"])
+    director.apply(dataclasses.replace(CONFIG, vrrp_extra="use_vmac vip0 00:00:5e:00:01").text("n1"))
+    director.wait_vrrp("MASTER")
+    assert macvlan(lab.n1, "vip0")["address"] == VIRTUAL_MAC and director.status()["warnings"] == []
+
+
 def test_a_reload_makes_and_removes_the_macvlan(lab):
     director = lab.director("n1", dataclasses.replace(CONFIG, vrrp_extra="").text("n1"))
     director.wait_vrrp("MASTER")
