@@ -91,7 +91,11 @@ std::optional<uint32_t> read_live_weight(Sections& sections, const Line& line, u
 
 void read_quorum(Sections& sections, VirtualServerDraft& draft, const Line& line) {
   draft.quorum_spot = line.spot;
-  draft.config.quorum = read_live_weight(sections, line, 1).value_or(1);
+  draft.config.quorum = read_live_weight(sections, line, 0).value_or(1);
+  if (draft.config.quorum > 0) return;
+  draft.config.quorum = 1;
+  sections.blocks.tolerated(line.spot, "quorum 0 is taken for 1: one real server is needed to serve",
+                            "quorum 1");
 }
 
 void read_hysteresis(Sections& sections, VirtualServerDraft& draft, const Line& line) {

@@ -3,6 +3,7 @@
 // bounds. A file may include itself.
 #include <cstdint>
 #include <cstdlib>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,24 +32,51 @@ void require(bool condition) {
   if (!condition) std::abort();
 }
 
-void check_model(const Config& config) {
-  for (const VrrpInstanceConfig& instance : config.vrrp_instances) {
-    require(!instance.interface.empty() && instance.virtual_router_id != 0);
-    require(instance.priority != 0 && instance.advert_interval.count() >= 10);
-    require(instance.auth_password.size() <= 8 && instance.virtual_addresses.size() <= 255);
-    require(!instance.notify || !instance.notify->argv.empty());
+void check_instance(const VrrpInstanceConfig& instance) {
+  require(!instance.interface.empty() && instance.virtual_router_id != 0);
+  require(instance.priority != 0 && instance.advert_interval.count() >= 10);
+  require(instance.auth_password.size() <= 8 && instance.virtual_addresses.size() <= 255);
+  require(!instance.notify || !instance.notify->argv.empty());
+  require(instance.accept || instance.priority != 255 || !instance.protocol.strict);
+  for (const VirtualAddress& address : instance.virtual_addresses)
+    require(address.address.address.family() == instance.family);
+}
+
+void check_check(const CheckConfig& check) {
+  const bool connects = check.kind != CheckKind::misc && check.kind != CheckKind::file &&
+                        check.kind != CheckKind::ping;
+  require(!connects || check.target.port != 0);
+  require(check.timing.delay_loop.count() > 0 && check.timing.retry >= 0);
+  const bool http = check.kind == CheckKind::http_get || check.kind == CheckKind::ssl_get;
+  require(!http || !check.urls.empty());
+  for (const HttpUrl& url : check.urls) {
+    require(!url.path.empty() && url.path.find_first_of(" \r\n") == std::string::npos);
+    require(!url.md5_digest || url.md5_digest->size() == 32);
+    require(!url.pattern || !url.pattern->expression.empty());
   }
+}
+
+void check_server(const VirtualServerConfig& server) {
+  require(server.quorum > 0 && server.hysteresis < server.quorum);
+  require(server.key.port != 0 || server.key.mark != 0 || server.persistence_timeout ||
+          !server.group.empty());
+  for (const RealServerConfig& real : server.real_servers) {
+    require(real.weight >= 0 && real.weight <= 65535);
+    require(real.translated || !server.group.empty() || server.key.mark != 0 ||
+            real.endpoint.port == server.key.port);
+    for (const CheckConfig& check : real.checks)
+      check_check(check);
+  }
+}
+
+void check_model(const Config& config) {
+  for (const VrrpInstanceConfig& instance : config.vrrp_instances)
+    check_instance(instance);
+  std::set<ServiceKey> keys;
   for (const VirtualServerConfig& server : config.virtual_servers) {
-    require(server.key.port != 0 && server.key.address.is_v4());
-    for (const RealServerConfig& real : server.real_servers) {
-      require(real.endpoint.port == server.key.port && real.weight >= 0 && real.weight <= 65535);
-      for (const CheckConfig& check : real.checks) {
-        require(check.target.port != 0 && check.timing.delay_loop.count() > 0);
-        require(check.kind != CheckKind::http_get || !check.urls.empty());
-        for (const HttpUrl& url : check.urls)
-          require(!url.path.empty());
-      }
-    }
+    check_server(server);
+    for (const ServiceKey& key : keys_of(server))
+      require(keys.insert(key).second);
   }
 }
 

@@ -119,6 +119,7 @@ TEST_CASE("a virtual server that keepalived takes is taken") {
       {"sorry_server 10.0.0.9/32 80", warned, 5, "`/32` is ignored"},
       {"persistence_engine", refused, 5, "needs a value"},
       {"weight 0", warned, 5, "at least 1"},
+      {"quorum 0", refused, 5, "is taken for 1"},
       {"retry 0", warned, 5, "at least 1"},
       {"protocol SCTP", warned, 5, "is left out"},
       {"quorum_up /bin/a\n quorum_up /bin/b", warned, 6, "the first counts"},
