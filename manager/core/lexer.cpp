@@ -101,7 +101,7 @@ void Lexer::skip_blanks(bool across_lines, std::vector<LexProblem>& problems) {
       if (!across_lines) return;
       pass_newline();
     } else if (is_comment(c)) {
-      skip_line();
+      skip_comment(problems);
     } else if (kind == kJunk) {
       report_junk(problems);
       ++position_;
@@ -110,6 +110,24 @@ void Lexer::skip_blanks(bool across_lines, std::vector<LexProblem>& problems) {
       return;
     }
   }
+}
+
+// keepalived removes a comment, but not the backslash at its end.
+void Lexer::skip_comment(std::vector<LexProblem>& problems) {
+  const size_t begin = position_;
+  skip_line();
+  size_t end = position_;
+  while (end > begin && text_[end - 1] == '\r')
+    --end;
+  size_t backslashes = 0;
+  while (end - backslashes > begin && text_[end - backslashes - 1] == '\\')
+    ++backslashes;
+  if (backslashes % 2 == 0 || input_ == Input::expanded) return;
+  problems.push_back(
+      {spot_of(end - 1), false,
+       "this comment ends in a backslash: keepalived takes that for a word, or for a "
+       "part of the one before the comment",
+       "remove it"});
 }
 
 // Whether the preprocessor has to see what is left of this line; asked once for each.

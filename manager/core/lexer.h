@@ -109,6 +109,7 @@ class Lexer {
   void pass_newline();
   void skip_line() { position_ = line_end(); }
   bool take_raw(Line& line);
+  void skip_comment(std::vector<LexProblem>& problems);
   void report_junk(std::vector<LexProblem>& problems);
   // Skips blanks, junk and comments; newlines too when `across_lines`.
   void skip_blanks(bool across_lines, std::vector<LexProblem>& problems);

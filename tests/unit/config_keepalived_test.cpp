@@ -206,6 +206,12 @@ TEST_CASE("a FIFO's path without a slash is below /, where a daemon is") {
   CHECK(test::parse_text(text).config->global.scripts.all_fifo.path == "/run/fifo");
 }
 
+TEST_CASE("a comment that ends in a backslash is said") {
+  check({"", Verdict::warned, 7, "ends in a backslash"}, instance(" # priority 50 \\"));
+  check({"", Verdict::warned, 7, "ends in a backslash"}, instance(" preempt # as always \\"));
+  check({"", Verdict::silent}, instance(" # C:\\\\"));
+}
+
 TEST_CASE("a byte order mark is said") {
   check({"", Verdict::warned, 1, "byte order mark"}, "\xef\xbb\xbf" + instance(""));
 }
