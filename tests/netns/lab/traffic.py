@@ -1,6 +1,7 @@
 """Clients that are under way all the time and notice the least disturbance: long connections, and a UDP probe."""
 
 import contextlib
+import datetime
 import socket
 import threading
 import time
@@ -50,7 +51,7 @@ class LongConnections:
 
 
 class UdpProbe:
-    """A datagram a millisecond on one flow, whether the last one was answered or not; each answer counts."""
+    """A datagram a millisecond on one flow, whether the last one was answered or not; each is numbered."""
 
     PERIOD_S = 0.001
 
@@ -61,13 +62,14 @@ class UdpProbe:
         self._socket.bind((source, 0))
         self._socket.connect((VIP, port))
         self._stopping = threading.Event()
+        self._all_sent = threading.Event()
         self._deadline = 0.0
-        self.sent = 0
-        self.answered = 0
+        self._sent_at = []  # time.time() of each
+        self._answered = set()
         self.seconds = 0.0
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._send, self._receive)]
-        for thread in self._threads:
-            thread.start()
+        self._sender, self._receiver = [threading.Thread(target=work, daemon=True) for work in (self._send, self._receive)]
+        self._receiver.start()
+        self._sender.start()
 
     def _send(self):
         began = time.monotonic()
@@ -76,29 +78,38 @@ class UdpProbe:
             if ahead > 0:
                 time.sleep(ahead)
             with contextlib.suppress(OSError):  # a port that is closed: no answer, thus lost
-                self._socket.send(b"who\n")
-            self.sent += 1
+                self._socket.send(f"{self.sent}\n".encode())
+            self._sent_at.append(time.time())
         self.seconds = time.monotonic() - began
 
     def _receive(self):
-        while not self._stopping.is_set() or self.answered < self.sent:
+        while not self._all_sent.is_set() or self.lost > 0:
             try:
-                self._socket.recv(2048)
-                self.answered += 1
+                self._answered.add(int(self._socket.recv(2048).split()[2]))
             except TimeoutError:
-                if self._stopping.is_set() and time.monotonic() > self._deadline:
+                if self._all_sent.is_set() and time.monotonic() > self._deadline:
                     return
             except OSError:
                 continue
 
     def stop(self, patience=2.0):
         """What is not answered by then is lost."""
-        self._deadline = time.monotonic() + patience
         self._stopping.set()
-        for thread in self._threads:
-            thread.join()
+        self._sender.join()
+        self._deadline = time.monotonic() + patience
+        self._all_sent.set()
+        self._receiver.join()
         self._socket.close()
 
     @property
+    def sent(self):
+        return len(self._sent_at)
+
+    @property
     def lost(self):
-        return self.sent - self.answered
+        return self.sent - len(self._answered)
+
+    def lost_at(self):
+        """When those that were lost were sent, as logs have it."""
+        return [datetime.datetime.fromtimestamp(at).isoformat(sep=" ", timespec="milliseconds")
+                for number, at in enumerate(self._sent_at) if number not in self._answered]

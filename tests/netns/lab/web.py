@@ -207,7 +207,7 @@ class WebServer:
 
 
 class UdpEcho:
-    """Answers every datagram with the server's name and the client's address."""
+    """Answers every datagram with the server's name, the client's address, and what it said."""
 
     def __init__(self, host, name, address="0.0.0.0", port=5353):
         self._name = name
@@ -223,10 +223,10 @@ class UdpEcho:
     def _serve(self):
         while not self._stopping:
             try:
-                _, peer = self._socket.recvfrom(2048)
+                said, peer = self._socket.recvfrom(2048)
             except TimeoutError:
                 continue
-            self._socket.sendto(f"{self._name} {peer[0]}\n".encode(), peer)
+            self._socket.sendto(f"{self._name} {peer[0]} ".encode() + said, peer)
 
     def close(self):
         self._stopping = True
