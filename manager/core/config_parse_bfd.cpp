@@ -10,6 +10,7 @@ namespace xlb::parse {
 namespace {
 
 constexpr double kMostMilliseconds = 4'294'967;
+constexpr double kMostWeight = 253;
 
 struct Number {
   std::string_view word;
@@ -24,7 +25,7 @@ constexpr Number kNumbers[] = {{"min_rx", 1, kMostMilliseconds, 3},
                                {"ttl", 1, 255},
                                {"hoplimit", 1, 255},
                                {"max_hops", -1, 255},
-                               {"weight", -253, 253}};
+                               {"weight", -kMostWeight, kMostWeight}};
 
 std::optional<double> parse(std::string_view text, int decimals) {
   const size_t point = text.find('.');
@@ -111,6 +112,23 @@ void BfdWords::use(const Word& name) {
   if (names_.contains(name.text)) return;
   problems_.warning(name.spot, fmt::format("there is no bfd_instance {} above", quoted(name.text)),
                     fmt::format("bfd_instance {} {{ neighbor_ip ADDRESS }}", name.text));
+}
+
+void BfdWords::track(const Line& line, const Spot& block) {
+  const Word& name = line.words[0];
+  use(name);
+  if (!tracked_.emplace(block.order, name.text).second) {
+    problems_.warning(
+        name.spot, fmt::format("{} stands here already: the first one counts", quoted(name.text)));
+  }
+  if (line.words.size() < 2 || line.words[1].text != "weight") return;
+  const auto weight = line.words.size() > 2 ? parse(line.words[2].text, 0) : std::nullopt;
+  if (!weight || *weight < -kMostWeight || *weight > kMostWeight) {
+    problems_.warning(
+        line.words.back().spot,
+        fmt::format("the weight of bfd_instance {} is no number from -{:.0f} to {:.0f}",
+                    quoted(name.text), kMostWeight, kMostWeight));
+  }
 }
 
 }  // namespace xlb::parse

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "core/config_parse_problems.h"
 #include "core/lexer.h"
@@ -21,6 +22,8 @@ class BfdWords {
   void close();                 // its `}`
   // The instance must stand above, as keepalived reads the file once.
   void use(const Word& name);
+  // A line of the track_bfd at `block`.
+  void track(const Line& line, const Spot& block);
 
  private:
   void read_address(const Line& line);
@@ -29,6 +32,7 @@ class BfdWords {
 
   Problems& problems_;
   std::set<std::string, std::less<>> names_;
+  std::set<std::pair<uint32_t, std::string>> tracked_;  // a block's order, and whom it tracks
   std::string name_;
   Spot head_;
   std::optional<IpAddress> neighbor_;

@@ -263,7 +263,7 @@ void BlockReader::skip(BlockKind kind, const Line& head) {
                line.words.size() > 1) {
       bfd_.use(line.words[1]);
     } else if (is_tracking && !line.words.empty()) {
-      bfd_.use(line.words[0]);
+      bfd_.track(line, head.spot);
     }
     const BlockKind inner =
         keyword == nullptr || keyword->opens == BlockKind::none ? BlockKind::lines : keyword->opens;

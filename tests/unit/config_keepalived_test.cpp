@@ -177,6 +177,9 @@ TEST_CASE("a bfd_instance has no effect, but what is wrong in it is said") {
       {"neighbor_ip 10.0.0.2\nweight 10 reversed", warned, 3, "unknown word"},
       {"neighbor_ip 2001:db8::2\nmax_hops 65", warned, 1, "more than its ttl"},
   };
+  const std::string bfd = "bfd_instance b {\nneighbor_ip 10.0.0.2\n}\n";
+  check({"", warned, 12, "the first one counts"}, bfd + instance("track_bfd {\n b\n b\n}"));
+  check({"", warned, 11, "is no number"}, bfd + instance("track_bfd {\n b weight 254\n}"));
   for (const Snippet& snippet : words) {
     check(snippet, fmt::format("bfd_instance b {{\n{}\n}}\n{}", snippet.text,
                                instance("track_bfd {\n b\n}")));
