@@ -14,7 +14,7 @@ namespace xlb {
 namespace {
 
 constexpr auto kPublishInterval = std::chrono::milliseconds(50);
-constexpr int kPublishShare = 20;  // of the loop's time, a twentieth
+constexpr int kPublishShare = 50;  // of the loop's time, a fiftieth: who asks is answered anew
 // Virtual and real servers that a turn of the loop describes: less than a millisecond.
 constexpr size_t kLinesAtOnce = 500;
 
