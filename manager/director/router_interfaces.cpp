@@ -161,8 +161,19 @@ Result<void> RouterInterfaces::raise(const std::string& name, int least) {
   return settings_.set(name, least);
 }
 
+Result<void> RouterInterfaces::let_speak(const VrrpInstanceConfig& router) {
+  return set_silent(router, false);
+}
+
+Result<void> RouterInterfaces::set_silent(const VrrpInstanceConfig& router, bool silent) {
+  if (!router.virtual_mac) return {};
+  const auto link = netlink_.link(router.virtual_mac->interface);
+  return link && link->macvlan ? netlink_.set_silent(link->index, silent) : Result<void>();
+}
+
 Result<void> RouterInterfaces::set_role(const VrrpInstanceConfig& router, bool master) {
   if (!router.virtual_mac) return {};
+  if (auto done = set_silent(router, !master); !done) return done;
   const std::string& name = router.virtual_mac->interface;
   const auto forwards = settings_.read("net/ipv4/conf/all/forwarding");
   const auto done =

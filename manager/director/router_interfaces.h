@@ -6,6 +6,9 @@
 // to (RFC 9568 8.1.1): send_redirects 0, which counts only where conf/all has it 0 too. IPv6 has no
 // such setting.
 //
+// A switch sends what is for the virtual MAC address to where it last saw it. So nothing must leave
+// by the macvlan of a backup, which the kernel would use for IGMP, MLD and router solicitations.
+//
 // On a macvlan's lower interface the kernel must not answer or ask for the virtual addresses, or
 // neighbours would learn the physical MAC address beside the virtual one (RFC 9568 8.1.2):
 // arp_ignore 1 and arp_announce 2. On the macvlan packets arrive whose way back is another
@@ -32,7 +35,9 @@ class RouterInterfaces {
   // The router's macvlan is there, adopted or made, and everything is set. With one that was made
   // the picture does not know it yet.
   Result<void> prepare(const VrrpInstanceConfig& router);
-  // A backup must not forward what a switch floods to the virtual MAC address.
+  // Before a master's first word. A new macvlan is silent.
+  Result<void> let_speak(const VrrpInstanceConfig& router);
+  // A backup is silent, and must not forward what a switch floods to the virtual MAC address.
   Result<void> set_role(const VrrpInstanceConfig& router, bool master);
   // Removes the macvlans that were made for others than these, and puts settings back when none is
   // left.
@@ -42,6 +47,7 @@ class RouterInterfaces {
   Result<void> prepare_macvlan(const VrrpInstanceConfig& router, const VirtualMac& virtual_mac);
   Result<void> lend_link_local(const VrrpInstanceConfig& router, unsigned lower, unsigned macvlan);
   Result<void> set_macvlan(const std::string& name, const std::string& lower);
+  Result<void> set_silent(const VrrpInstanceConfig& router, bool silent);
   Result<void> loosen_reverse_path();
   Result<void> stop_redirects(const std::string& interface);
   Result<void> clear_for_all(std::string_view setting);

@@ -82,6 +82,12 @@ bool VrrpAddresses::has(const IpAddress& address) const {
          std::any_of(config_.excluded_addresses.begin(), config_.excluded_addresses.end(), is_it);
 }
 
+void VrrpAddresses::speak() {
+  if (std::exchange(speaks_, true)) return;
+  const auto done = around_.interfaces.let_speak(config_);
+  if (!done) log::error("{}: {}", config_.name, done.error().text);
+}
+
 void VrrpAddresses::add() {
   newly_master_ = true;
   for (const VirtualAddress& vip : all()) {
@@ -103,6 +109,7 @@ void VrrpAddresses::add() {
 }
 
 void VrrpAddresses::remove() {
+  speaks_ = false;
   claim_watches_.clear();
   const auto role = around_.interfaces.set_role(config_, false);
   if (!role) log::error("{}: {}", config_.name, role.error().text);

@@ -36,6 +36,8 @@ class VrrpAddresses {
   // How often somebody else claimed one of the addresses while we were master.
   [[nodiscard]] uint64_t conflicts() const { return conflicts_; }
 
+  // Before the first advertisement of a master; remove() ends it.
+  void speak();
   void add();
   void remove();
   // As master: after add() the block that a new master sends, with its second block later; after
@@ -76,6 +78,7 @@ class VrrpAddresses {
   const VrrpSurroundings& around_;
   const VrrpInstanceConfig& config_;
   std::string repair_error_;
+  bool speaks_ = false;
   bool newly_master_ = false;   // nothing was announced since add()
   bool routes_failed_ = false;  // at least one was refused: tried again
   uint64_t routes_seen_ = 0;    // Netlink::route_generation() when they were last looked at

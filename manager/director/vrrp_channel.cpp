@@ -125,6 +125,8 @@ VrrpSocketOptions VrrpChannel::socket_options(const VrrpFooting& footing) const 
   VrrpSocketOptions options;
   options.interface = footing.interface;
   options.interface_index = static_cast<int>(footing.index);
+  const auto below = around_.netlink.link(config_.interface);
+  if (below && below->index != footing.index) options.lower_index = static_cast<int>(below->index);
   options.family = config_.family;
   options.group = config_.protocol.peers.empty() ? config_.protocol.group : IpAddress();
   options.ttl = config_.protocol.unicast_ttl;

@@ -247,6 +247,7 @@ void VrrpInstance::hear(const vrrp::Received& advertisement) {
 }
 
 void VrrpInstance::send(uint8_t priority) {
+  if (priority != vrrp::kPriorityStop) addresses_.speak();
   if (channel_.send(priority) && priority != vrrp::kPriorityStop) {
     around_.adverts.stamp(config_.name, around_.loop.now());
   }

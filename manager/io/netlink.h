@@ -127,9 +127,11 @@ class Netlink {
   // Absent is success.
   Result<void> remove_route(const RouteConfig& route);
   Result<void> remove_rule(const RuleConfig& rule);
-  // A macvlan in private mode, without an IPv6 address of its own making, and up. Its index, which
-  // the picture knows after the next process().
+  // A macvlan in private mode, without an IPv6 address of its own making, silent and up. Its index,
+  // which the picture knows after the next process().
   Result<unsigned> add_macvlan(const std::string& name, unsigned lower, const MacAddress& mac);
+  // What would leave by the interface is dropped there, whoever sends it.
+  Result<void> set_silent(unsigned index, bool silent);
   Result<void> remove_link(unsigned index);                                  // absent: ok
   Result<void> add_address(unsigned index, const PrefixedAddress& address);  // there: ok
   // In the scope of this host: never chosen as the source of packets to elsewhere. True: it was not

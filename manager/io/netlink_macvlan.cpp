@@ -1,5 +1,6 @@
 // Requests about interfaces that carry a virtual router's MAC address.
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
@@ -53,6 +54,17 @@ Message no_made_address_request(unsigned index) {
   return message;
 }
 
+Message silence_request(unsigned index, bool silent) {
+  tcmsg fixed{};
+  fixed.tcm_ifindex = static_cast<int>(index);
+  fixed.tcm_parent = TC_H_ROOT;
+  if (!silent) return rtnl::make_message(RTM_DELQDISC, NLM_F_ACK, fixed);
+  Message message =
+      rtnl::make_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK, fixed);
+  if (!rtnl::put_text(message, TCA_KIND, "blackhole")) message.reset();
+  return message;
+}
+
 Message up_request(unsigned index) {
   ifinfomsg fixed{};
   fixed.ifi_index = static_cast<int>(index);
@@ -72,9 +84,18 @@ Result<unsigned> Netlink::add_macvlan(const std::string& name, unsigned lower,
   if (index == 0) return fail("{}: it is gone again", failure);
   // Without IPv6 on this host there is nothing to switch off.
   (void)impl_->requests.request(no_made_address_request(index));
+  if (auto silent = set_silent(index, true); !silent) return silent.error();
   result = impl_->requests.request(up_request(index));
   if (!result) return result.error().context(failure);
   return index;
+}
+
+Result<void> Netlink::set_silent(unsigned index, bool silent) {
+  const auto result = impl_->requests.request(silence_request(index, silent));
+  const int code = result ? 0 : result.error().code;
+  if (code == 0 || (!silent && (code == ENOENT || code == EINVAL))) return {};
+  return result.error().context(
+      fmt::format("cannot make {} {}", impl_->name_of_link(index), silent ? "silent" : "speak"));
 }
 
 Result<void> Netlink::remove_link(unsigned index) {

@@ -57,6 +57,11 @@ const char* join_v4(int fd, const VrrpSocketOptions& options) {
   group.imr_multiaddr.s_addr = options.group.v4_network_order();
   group.imr_ifindex = options.interface_index;
   if (!set(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, group)) return "join the multicast group";
+  ip_mreqn below = group;
+  below.imr_ifindex = options.lower_index;
+  if (below.imr_ifindex != 0 && !set(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, below)) {
+    return "join the multicast group on the interface below";
+  }
   if (!set(fd, IPPROTO_IP, IP_MULTICAST_IF, group)) return "select the interface";
   if (!set(fd, IPPROTO_IP, IP_MULTICAST_TTL, kTtl)) return "set the TTL";
   if (!set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0)) return "turn the loop off";
@@ -79,6 +84,11 @@ const char* join_v6(int fd, const VrrpSocketOptions& options) {
   group.ipv6mr_multiaddr = to_in6(options.group);
   group.ipv6mr_interface = static_cast<unsigned>(options.interface_index);
   if (!set(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, group)) return "join the multicast group";
+  ipv6_mreq below = group;
+  below.ipv6mr_interface = static_cast<unsigned>(options.lower_index);
+  if (options.lower_index != 0 && !set(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, below)) {
+    return "join the multicast group on the interface below";
+  }
   if (!set(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, options.interface_index)) {
     return "select the interface";
   }

@@ -22,6 +22,9 @@ namespace xlb {
 struct VrrpSocketOptions {
   std::string interface;
   int interface_index = 0;
+  // Where the group is joined too, so that switches that look for members send it to this host; 0:
+  // nowhere else.
+  int lower_index = 0;
   AddressFamily family = AddressFamily::ipv4;
   IpAddress group = vrrp::kMulticastGroup;  // unspecified: unicast only
   uint8_t ttl = 255;                        // of unicast

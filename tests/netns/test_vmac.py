@@ -2,6 +2,7 @@
 The XDP program balances frames to it on the interface below while this host is master."""
 
 import dataclasses
+import time
 
 import pytest
 
@@ -69,6 +70,28 @@ def test_rule_75_a_backup_forwards_nothing_that_a_switch_floods_to_the_virtual_m
     assert setting(lab.n2, "ipv4/conf/vrrp.10/forwarding") == "0"
     assert setting(lab.n1, "ipv4/conf/vrrp.10/forwarding") == "1"
     assert macvlan(lab.n2)["address"] == VIRTUAL_MAC and lab.n2.addresses("vrrp.10") == []
+
+
+def test_rule_107_a_backup_says_nothing_under_the_virtual_mac(lab):
+    """Or the switch would send it what is for the master. The kernel would: IGMP when the group is joined."""
+    master = lab.director("n1", CONFIG.text("n1"))
+    master.wait_vrrp("MASTER")
+    with Capture(lab.switch, lab.n2) as capture:
+        standby = lab.director("n2", CONFIG.text("n2"))
+        standby.wait_master_heard()
+        time.sleep(1.5)  # reports are repeated within a second
+    assert [frame for frame in capture.frames() if not frame.leaving and frame.source_mac == VIRTUAL_MAC] == []
+    assert capture.ipv4(lambda frame: not frame.leaving and frame.protocol == 2), "the interface below joins"
+    assert master.stop() == 0
+    standby.wait_vrrp("MASTER")
+    with Capture(lab.switch, lab.n2) as capture:
+        capture.wait_for(lambda frame: not frame.leaving and frame.source_mac == VIRTUAL_MAC, 5, "it speaks as master")
+        master.start()
+        standby.wait_vrrp("BACKUP")
+        backup_since = time.monotonic()
+        time.sleep(1.5)
+    late = capture.frames(lambda frame: not frame.leaving and frame.source_mac == VIRTUAL_MAC and frame.at > backup_since)
+    assert late == []
 
 
 def test_rule_112_no_ipv6_address_is_made_of_the_virtual_mac(lab):

@@ -2,6 +2,7 @@
 address alone, and the XDP program balances what is addressed to it."""
 
 import socket
+import time
 
 import pytest
 
@@ -90,6 +91,26 @@ def test_rule_6_120_adverts_have_the_virtual_mac_and_balanced_frames_the_physica
     assert {frame.destination_mac for frame in capture.frames(to_vip) if frame.leaving} == {VIRTUAL_MAC}
     balanced = [frame for frame in capture.frames(to_vip) if not frame.leaving]
     assert balanced and {frame.source_mac for frame in balanced} == {lab.n1.mac()}
+
+
+def test_rule_107_a_backup_says_nothing_under_the_virtual_mac(lab):
+    """Or the switch would send it what is for the master. The kernel would: multicast listener reports, router solicitations."""
+    add_ipv6(lab)
+    master = lab.director("n1", config("n1"))
+    master.wait_vrrp("MASTER")
+    with Capture(lab.switch, lab.n2) as capture:
+        standby = lab.director("n2", config("n2"))
+        standby.wait_master_heard()
+        time.sleep(1.5)  # reports are repeated within a second
+        master.stop()
+        standby.wait_vrrp("MASTER")
+        master.start()
+        standby.wait_vrrp("BACKUP")
+        backup_since = time.monotonic()
+        time.sleep(1.5)
+    said = capture.frames(lambda frame: not frame.leaving and frame.source_mac == VIRTUAL_MAC)
+    first_advert = min(frame.at for frame in said if advert(frame))
+    assert [frame for frame in said if frame.at < first_advert or frame.at > backup_since] == []
 
 
 def test_rule_112_the_macvlan_has_the_interfaces_link_local_address_and_makes_none(pair):

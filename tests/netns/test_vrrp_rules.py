@@ -150,7 +150,7 @@ def test_rule_126_forged_farewells_cause_no_storm(lab):
     n1 = lab.director("n1", V3.vrrp("n1"))
     n2 = lab.director("n2", V3.vrrp("n2"))
     n1.wait_vrrp("MASTER")
-    n2.wait_vrrp("BACKUP")
+    n2.wait_master_heard()
     forger = lab.forger("router")
     before = n2.status()["vrrp"][0]["transitions"]
     seconds = 3
@@ -169,9 +169,9 @@ def test_rule_124_a_forged_master_is_an_alarm_and_is_gone_when_it_falls_silent(l
     for _ in range(5):
         forger.send(packet(pdu(VRID, 255, [VIP], version=3, interval=10), ATTACKER))
         time.sleep(0.05)
+    wait_until(lambda: alarms(director).get("foreign_master"), 5, "it is an alarm")
     director.wait_vrrp("MASTER", 5)
-    assert alarms(director)["foreign_master"] >= 1
-    assert director.status()["vrrp"][0]["transitions"] == 3  # to MASTER, to BACKUP, to MASTER
+    assert director.status()["vrrp"][0]["transitions"] >= 3  # to MASTER, to BACKUP, to MASTER
 
 
 def test_rule_54_133_a_duplicate_of_us_is_an_alarm_and_changes_nothing(lab):
@@ -261,12 +261,11 @@ def hmac(mode="enforce", key=KEY):
 
 def test_rule_57_118_124_127_with_an_hmac_nobody_else_is_heeded(lab):
     n1 = lab.director("n1", hmac().vrrp("n1"))
-    listener = lab.listener("router")
     n2 = lab.director("n2", hmac().vrrp("n2"))
     n1.wait_vrrp("MASTER")
     wait_until(lambda: n2.status()["vrrp"][0]["master_address"] == "10.10.0.1", 5, "n2 hears n1")
     before = n2.status()["vrrp"][0]["transitions"]
-    frame, message = listener.next()
+    frame, message = lab.listener("router").next()
     assert len(message) == 12 + 28
     forger = lab.forger("router")
     forger.send(packet(pdu(VRID, 255, [VIP], version=3, interval=10), ATTACKER))
@@ -274,7 +273,8 @@ def test_rule_57_118_124_127_with_an_hmac_nobody_else_is_heeded(lab):
     forger.send(packet(pdu(VRID, 255, [VIP], version=3, interval=10) + b"\1" * 28, ATTACKER))
     wait_until(lambda: refused(n2).get("hmac_missing", 0) >= 2, 5, "without a trailer")
     captured = bytes(frame)
-    wait_until(lambda: n2.status()["vrrp"][0]["adverts_received"] > 5, 5, "younger ones were heard")
+    heard = n2.status()["vrrp"][0]["adverts_received"]
+    wait_until(lambda: n2.status()["vrrp"][0]["adverts_received"] > heard + 5, 5, "younger ones were heard")
     forger.send_raw([captured])
     wait_until(lambda: refused(n2).get("hmac_replay") == 1, 5, "the replay is counted")
     for director, state in ((n1, "MASTER"), (n2, "BACKUP")):
@@ -331,7 +331,7 @@ def test_rule_68_69_103_a_stopped_director_listens_before_it_speaks(lab):
     n1 = lab.director("n1", V3.vrrp("n1"))
     n2 = lab.director("n2", V3.vrrp("n2"))
     n1.wait_vrrp("MASTER")
-    n2.wait_vrrp("BACKUP")
+    n2.wait_master_heard()
     n1.signal(signal.SIGSTOP)
     n2.wait_vrrp("MASTER")
     time.sleep(1)  # longer than any backup would have waited
@@ -373,9 +373,10 @@ def test_rule_2_4_5_7_19_29_ipv6_is_spoken_from_the_link_local_address(lab):
     forger.send(packet(bad, "fe80::66", pseudo=False))
     wait_until(lambda: refused(n1) == {"ttl": 1, "checksum": 1}, 5, "both are refused")
     assert n1.vrrp_state() == "MASTER"
+    before = n1.status()["vrrp"][0]["transitions"]
     forger.send(packet(bad, "fe80::66"))
-    n1.wait_vrrp("BACKUP", 5)
-    n1.wait_vrrp("MASTER", 5)
+    wait_until(lambda: n1.status()["vrrp"][0]["transitions"] == before + 2, 5, "it yields and takes over again")
+    assert n1.vrrp_state() == "MASTER"
     status = n1.status()["vrrp"][0]
     assert status["family"] == "IPv6" and status["version"] == 3
 
