@@ -6,28 +6,20 @@ Prints a table, and the same as JSON with --json FILE. Needs root; works in netw
 a bound was missed.
 """
 
-import argparse
 import json
 import os
-import pathlib
 import subprocess
 import sys
-import tempfile
 import time
 
-_HERE = pathlib.Path(__file__).parent
-sys.path.insert(0, str(_HERE))
-sys.path.insert(0, str(_HERE.parent / "netns"))
+import loop_site
+from loop_site import VIP, BareTimer, Usage, address_of, directory_in_memory, head_of_configuration
 
-from lab import Director, Namespace, wait_until  # noqa: E402
-from lab.topology import remove_directory, remove_leftovers  # noqa: E402
-from loop_lag import BareTimer, Usage  # noqa: E402
+from lab import Director, wait_until
+from lab.topology import remove_directory
 
 INTERVAL_MS = 10
 BOUND_MS = 3  # at the 99th percentile
-DIRECTOR_ADDRESS = "10.30.255.1"
-PEER_ADDRESS = "10.30.255.2"
-VIP = "10.30.255.100"
 
 # Opens connections in the kernel and closes them: all that TCP_CHECK asks for.
 ACCEPTOR = """
@@ -63,26 +55,14 @@ print(" ".join(map(str, times)))
 """
 
 
-def address_of(number):
-    return f"10.30.{number // 250}.{number % 250 + 1}"
-
-
-class Network:
-    """The director's namespace and, on the other end of a cable, one that has every real server's address. The neighbours are
-    permanent: the kernel bounds the others for all namespaces together."""
+class Network(loop_site.Network):
+    """Its neighbours are permanent: the kernel bounds the others for all namespaces together."""
 
     def __init__(self, real_servers):
-        base = f"xlbt-{os.getpid()}-adv"
-        self.director = Namespace(f"{base}-d")
-        self.peer = Namespace(f"{base}-p")
-        self.director.ip("link", "add", "name", "eth0", "type", "veth", "peer", "name", "eth0", "netns", self.peer.name)
-        for namespace, address in ((self.director, DIRECTOR_ADDRESS), (self.peer, PEER_ADDRESS)):
-            namespace.ip("addr", "add", f"{address}/16", "dev", "eth0")
-            namespace.ip("link", "set", "dev", "lo", "up")
-            namespace.ip("link", "set", "dev", "eth0", "up")
+        super().__init__("adv")
+        for namespace in (self.director, self.peer):
             namespace.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535")
         self.peer.run("sysctl", "-qw", "net.core.somaxconn=65535")
-        self.peer.ip("route", "add", "local", "10.30.0.0/17", "dev", "lo")
         mac = json.loads(self.peer.ip("-json", "link", "show", "dev", "eth0"))[0]["address"]
         for number in range(0, real_servers, 1000):
             batch = "".join(f"neigh add {address_of(one)} lladdr {mac} dev eth0 nud permanent\n"
@@ -95,29 +75,9 @@ class Network:
         assert process.stdout.readline() == "listening\n"
         return process
 
-    def close(self):
-        self.director.delete()
-        self.peer.delete()
-
 
 def configuration(count, services):
-    text = f"""
-xlb {{
-    interfaces eth0
-    flow_table_size 65536
-}}
-vrrp_instance FAST {{
-    state MASTER
-    interface eth0
-    virtual_router_id 1
-    version 3
-    priority 200
-    advert_int {INTERVAL_MS / 1000}
-    virtual_ipaddress {{
-        {VIP}/16
-    }}
-}}
-"""
+    text = head_of_configuration("FAST", INTERVAL_MS / 1000)
     for service in range(services):
         text += f"virtual_server {VIP} {8000 + service} {{\n    delay_loop 1\n    lb_algo wrr\n    lb_kind DR\n    protocol TCP\n"
         for number in range(service, count, services):
@@ -211,8 +171,7 @@ def missed(result):
 
 
 def run(arguments):
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    directory = pathlib.Path(tempfile.mkdtemp(prefix=f"xlbt-{os.getpid()}-adv-", dir=memory))
+    directory = directory_in_memory("adv")
     closing = [lambda: remove_directory(directory)]
     try:
         network = Network(arguments.real_servers)
@@ -231,28 +190,16 @@ def run(arguments):
             close()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def print_result(arguments):
+    result = run(arguments)
+    print(table(result))
+    return result
+
+
+if __name__ == "__main__":
+    parser = loop_site.parser(__doc__)
     parser.add_argument("--real-servers", type=int, default=10_000)
     parser.add_argument("--virtual-servers", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=30, help="of each phase")
     parser.add_argument("--reload-every", type=float, default=3, metavar="SECONDS")
-    parser.add_argument("--realtime", action="store_true",
-                        help="run xlbd's loop before all other processes: the lateness is then its own, not a busy machine's")
-    parser.add_argument("--json", type=pathlib.Path, help="write the result there too")
-    arguments = parser.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("error: network namespaces need root")
-    remove_leftovers()
-    result = run(arguments)
-    print(table(result))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
-    problems = missed(result)
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    sys.exit(1 if problems else 0)
-
-
-if __name__ == "__main__":
-    main()
+    sys.exit(loop_site.main(parser.parse_args(), print_result, missed))

@@ -9,27 +9,23 @@ Prints a table, and the same as JSON with --json FILE. Needs root; works in netw
 a bound was missed.
 """
 
-import argparse
 import json
 import os
 import pathlib
 import sys
 import time
 
-_HERE = pathlib.Path(__file__).parent
-sys.path.insert(0, str(_HERE.parent / "netns"))
+import loop_site
+from loop_site import VIP, head_of_configuration, resident_mib
 
-from lab import Director, LabError, Namespace, Process, wait_until  # noqa: E402
-from lab.topology import remove_directory, remove_leftovers, scratch_directory  # noqa: E402
+from lab import Director, Process, wait_until
+from lab.topology import remove_directory, scratch_directory
 
 CPU_BOUND_PERCENT = 50  # of one core
 GROWTH_BOUND_MIB = 4
 LAG_BOUND_MS = 3  # of the 99th percentile
 ADDRESSES = PORTS = 100
 FIRST_PORT = 1000
-DIRECTOR_ADDRESS = "10.31.255.1"
-PEER_ADDRESS = "10.31.255.2"
-VIP = "10.31.255.100"
 
 CHECKS = {
     "TCP_CHECK": "TCP_CHECK {\n connect_timeout 3\n }",
@@ -63,19 +59,9 @@ http {{
 """
 
 
-class Network:
-    """The director's namespace and, on the other end of a cable, one that owns every real server's address."""
-
+class Network(loop_site.Network):
     def __init__(self):
-        base = f"xlbt-{os.getpid()}-chk"
-        self.director = Namespace(f"{base}-d")
-        self.peer = Namespace(f"{base}-p")
-        self.director.ip("link", "add", "name", "eth0", "type", "veth", "peer", "name", "eth0", "netns", self.peer.name)
-        for namespace, address in ((self.director, DIRECTOR_ADDRESS), (self.peer, PEER_ADDRESS)):
-            namespace.ip("addr", "add", f"{address}/16", "dev", "eth0")
-            namespace.ip("link", "set", "dev", "lo", "up")
-            namespace.ip("link", "set", "dev", "eth0", "up")
-        self.peer.ip("route", "add", "local", "10.31.0.0/17", "dev", "lo")
+        super().__init__("chk")
         self.peer.sysctl("net.core.somaxconn", "4096")
 
     def receive_in_a_thread(self):
@@ -87,10 +73,6 @@ class Network:
                       "mount -t sysfs sysfs /sys && echo 1 > /sys/class/net/eth0/threaded")
         wait_until(lambda: napi_threads() - before, 5, "the kernel's thread for eth0 is there")
         return (napi_threads() - before).pop()
-
-    def close(self):
-        self.director.delete()
-        self.peer.delete()
 
 
 def napi_threads():
@@ -115,28 +97,12 @@ def nginx(network, directory):
 
 
 def configuration(check):
-    text = f"""
-xlb {{
-    interfaces eth0
-    flow_table_size 65536
-}}
-vrrp_instance FAST {{
-    state MASTER
-    interface eth0
-    virtual_router_id 1
-    version 3
-    priority 255
-    advert_int 0.01
-    virtual_ipaddress {{
-        {VIP}/16
-    }}
-}}
-"""
+    text = head_of_configuration("FAST", 0.01)
     for port in range(PORTS):
         text += (f"virtual_server {VIP} {FIRST_PORT + port} {{\n delay_loop 1\n lb_algo wrr\n lb_kind DR\n"
                  " protocol TCP\n")
         for address in range(ADDRESSES):
-            text += f" real_server 10.31.0.{address + 1} {FIRST_PORT + port} {{\n {check}\n }}\n"
+            text += f" real_server 10.30.0.{address + 1} {FIRST_PORT + port} {{\n {check}\n }}\n"
         text += "}\n"
     return text
 
@@ -144,13 +110,6 @@ vrrp_instance FAST {{
 def cpu_seconds(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return tuple(int(field) / os.sysconf("SC_CLK_TCK") for field in fields[11:13])
-
-
-def resident_mib(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    raise LabError("no VmRSS")
 
 
 def status_of(director):
@@ -225,18 +184,7 @@ def missed(kind, result):
         yield f"{kind}: 99 % of deadlines within {result['loop']['p99_lag_ms']} ms, not {LAG_BOUND_MS}"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=20, help="how long each kind is measured")
-    parser.add_argument("--warm", type=float, default=5, help="how long it runs before")
-    parser.add_argument("--kind", choices=CHECKS, action="append", help="which kinds; all by default")
-    parser.add_argument("--realtime", action="store_true", help="xlbd before the machine's other processes")
-    parser.add_argument("--one-thread", action="store_true", help="the real servers' half of the kernel's work is xlbd's")
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
-    arguments = parser.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("error: cannot make network namespaces: not root")
-    remove_leftovers()
+def measure_kinds(arguments):
     network, directory = Network(), scratch_directory()
     results, server = {}, None
     try:
@@ -255,13 +203,17 @@ def main():
             server.kill()
         network.close()
         remove_directory(directory)
-    failures = [text for kind, result in results.items() for text in missed(kind, result)]
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
-    for text in failures:
-        print(f"error: {text}", file=sys.stderr)
-    return 1 if failures else 0
+    return results
+
+
+def all_missed(results):
+    return [text for kind, result in results.items() for text in missed(kind, result)]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = loop_site.parser(__doc__)
+    parser.add_argument("--seconds", type=float, default=20, help="how long each kind is measured")
+    parser.add_argument("--warm", type=float, default=5, help="how long it runs before")
+    parser.add_argument("--kind", choices=CHECKS, action="append", help="which kinds; all by default")
+    parser.add_argument("--one-thread", action="store_true", help="the real servers' half of the kernel's work is xlbd's")
+    sys.exit(loop_site.main(parser.parse_args(), measure_kinds, all_missed))

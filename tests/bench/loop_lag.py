@@ -7,26 +7,20 @@ Prints a table, and the same as JSON with --json FILE. Needs root; works in netw
 a bound was missed.
 """
 
-import argparse
-import json
 import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-_HERE = pathlib.Path(__file__).parent
-sys.path.insert(0, str(_HERE.parent / "netns"))
+import loop_site
+from loop_site import DIRECTOR_ADDRESS, VIP, BareTimer, Usage, address_of, directory_in_memory, head_of_configuration
 
-from lab import Director, LabError, Namespace, wait_until  # noqa: E402
-from lab.topology import remove_directory, remove_leftovers  # noqa: E402
+from lab import Director, LabError, wait_until
+from lab.topology import remove_directory
 
 LAG_BOUND_MS = 10
-DIRECTOR_ADDRESS = "10.30.255.1"
-PEER_ADDRESS = "10.30.255.2"
-VIP = "10.30.255.100"
 DELAY_LOOP_S = 1
 CONNECT_TIMEOUT_S = 1
 ROUTERS = 8  # on an interface that goes up and down: each change runs their notify scripts
@@ -39,23 +33,11 @@ def room_for_neighbours():
     return limit - int(lines[1].split()[0], 16)
 
 
-def address_of(number):
-    return f"10.30.{number // 250}.{number % 250 + 1}"
-
-
-class Network:
-    """The director's namespace and, on the other end of a cable, one that owns every real server's address."""
+class Network(loop_site.Network):
+    """With a second cable, whose interface goes up and down, and real servers that fall silent."""
 
     def __init__(self):
-        base = f"xlbt-{os.getpid()}-lag"
-        self.director = Namespace(f"{base}-d")
-        self.peer = Namespace(f"{base}-p")
-        self.director.ip("link", "add", "name", "eth0", "type", "veth", "peer", "name", "eth0", "netns", self.peer.name)
-        for namespace, address in ((self.director, DIRECTOR_ADDRESS), (self.peer, PEER_ADDRESS)):
-            namespace.ip("addr", "add", f"{address}/16", "dev", "eth0")
-            namespace.ip("link", "set", "dev", "lo", "up")
-            namespace.ip("link", "set", "dev", "eth0", "up")
-        self.peer.ip("route", "add", "local", "10.30.0.0/17", "dev", "lo")
+        super().__init__("lag")
         self.director.ip("link", "add", "name", "flap0", "type", "veth", "peer", "name", "flap0", "netns", self.peer.name)
         self.peer.ip("link", "set", "dev", "flap0", "up")
         self.director.ip("addr", "add", "10.40.0.1/24", "dev", "flap0")
@@ -70,10 +52,6 @@ table ip lag {
         elements = f"add element ip lag silent {{ {', '.join(addresses)} }}" if addresses else ""
         self.peer.nft(f"flush set ip lag silent\n{elements}\n")
 
-    def close(self):
-        self.director.delete()
-        self.peer.delete()
-
 
 class RealServers:
     """The real servers 0 to count-1; a hanging one either drops every SYN or accepts and never answers."""
@@ -83,7 +61,7 @@ class RealServers:
         self.count = count
         self._log = open(directory / "real_servers.log", "wb")
         self._process = subprocess.Popen(
-            network.peer.command("/usr/bin/python3", _HERE / "real_servers.py"),
+            network.peer.command("/usr/bin/python3", pathlib.Path(__file__).with_name("real_servers.py")),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True)
         if self._process.stdout.readline() != "listening\n":
             raise LabError("the real servers do not start")
@@ -104,23 +82,7 @@ class RealServers:
 
 def configuration(count, services, script):
     """`count` real servers over `services` virtual servers, and virtual routers with notify scripts."""
-    text = f"""
-xlb {{
-    interfaces eth0
-    flow_table_size 65536
-}}
-vrrp_instance STEADY {{
-    state MASTER
-    interface eth0
-    virtual_router_id 1
-    version 3
-    priority 200
-    advert_int 0.1
-    virtual_ipaddress {{
-        {VIP}/16
-    }}
-}}
-"""
+    text = head_of_configuration("STEADY", 0.1)
     for number in range(ROUTERS):
         text += f"""
 vrrp_instance FLAP_{number} {{
@@ -166,17 +128,6 @@ virtual_server {VIP} {8000 + service} {{
             text += f"    real_server {DIRECTOR_ADDRESS} {8000 + service} {{\n        weight 1\n    }}\n"
         text += "}\n"
     return text
-
-
-class BareTimer:
-    """From start to stop: how late a process that only waits for a timer is woken."""
-
-    def __init__(self):
-        self._process = subprocess.Popen(["/usr/bin/python3", _HERE / "bare_timer.py"], stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, text=True)
-
-    def stop(self):
-        return json.loads(self._process.communicate("", 30)[0])
 
 
 class Disturbance:
@@ -226,32 +177,6 @@ class Disturbance:
         self._stopping.set()
         for thread in self._threads:
             thread.join()
-
-
-class Usage:
-    """CPU and memory of a process, and how long it was ready but had to wait for a CPU."""
-
-    def __init__(self, pid):
-        self._pid = pid
-        self._began = time.monotonic()
-        self._cpu, self._waited = self._read()
-
-    def _read(self):
-        with open(f"/proc/{self._pid}/task/{self._pid}/schedstat", encoding="ascii") as file:
-            on_cpu, waiting, _ = file.read().split()
-        return int(on_cpu) / 1e9, int(waiting) / 1e9
-
-    def result(self):
-        cpu, waited = self._read()
-        seconds = time.monotonic() - self._began
-        with open(f"/proc/{self._pid}/status", encoding="ascii") as file:
-            memory = {line.split(":")[0]: line.split()[1] for line in file if line.startswith("Vm")}
-        return {
-            "loop_cpu_percent": round(100 * (cpu - self._cpu) / seconds, 1),
-            "loop_waited_for_cpu_percent": round(100 * (waited - self._waited) / seconds, 1),
-            "memory_mib": round(int(memory["VmRSS"]) / 1024, 1),
-            "memory_peak_mib": round(int(memory["VmHWM"]) / 1024, 1),
-        }
 
 
 def wrong_verdicts(status, hanging):
@@ -372,8 +297,7 @@ def missed(result):
 
 
 def run(arguments):
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # as /run is: xlbd writes its records there
-    directory = pathlib.Path(tempfile.mkdtemp(prefix=f"xlbt-{os.getpid()}-lag-", dir=memory))
+    directory = directory_in_memory("lag")
     script = directory / "notify.sh"
     script.write_text(f'#!/bin/sh\necho "$@" >>{directory}/scripts\n')
     script.chmod(0o755)
@@ -403,28 +327,16 @@ def run(arguments):
             close()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def print_result(arguments):
+    result = run(arguments)
+    print(table(result))
+    return result
+
+
+if __name__ == "__main__":
+    parser = loop_site.parser(__doc__)
     parser.add_argument("--real-servers", type=int, default=1000)
     parser.add_argument("--hanging", type=int, default=300)
     parser.add_argument("--virtual-servers", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=60, help="how long to measure once the verdicts are right")
-    parser.add_argument("--realtime", action="store_true",
-                        help="run xlbd's loop before all other processes: the lag is then its own, not a busy machine's")
-    parser.add_argument("--json", type=pathlib.Path, help="write the result there too")
-    arguments = parser.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("error: network namespaces need root")
-    remove_leftovers()
-    result = run(arguments)
-    print(table(result))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
-    problems = missed(result)
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    sys.exit(1 if problems else 0)
-
-
-if __name__ == "__main__":
-    main()
+    sys.exit(loop_site.main(parser.parse_args(), print_result, missed))
