@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 from collections import Counter
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from lab import VIP, Capture, Mode, PairConfig, TrafficCounter, wait_until
 from lab.config import http_check
 from lab.topology import client_addresses, pass_object
+from lab.traffic import assert_transfers_arrive_whole
 
 NONE = "attach_mode none"
 FAST = {"version": 3, "advert_int": "0.1"}
@@ -284,38 +284,7 @@ def test_killed_director_goes_on_balancing_and_its_successor_keeps_clients_and_c
 
 
 def test_long_connections_and_transfers_go_through_the_translation(lab):
-    size = 3_000_000
-
-    def serve(listener):
-        connection, _ = listener.accept()
-        with connection:
-            received = 0
-            while received < size:
-                received += len(connection.recv(65536))
-            connection.sendall(b"y" * received)
-
-    from concurrent.futures import ThreadPoolExecutor
-    listeners = []
-    for host in (lab.n1, lab.n2):
-        listener = host.socket()
-        listener.bind(("0.0.0.0", 80))
-        listener.listen(4)
-        listeners.append(listener)
-    start(lab, BOTH)
-    with ThreadPoolExecutor(2) as threads:
-        served = [threads.submit(serve, listener) for listener in listeners]
-        for source in CLIENTS[:2]:
-            with lab.client.connect(source, timeout=10) as connection:
-                connection.sendall(b"x" * size)
-                connection.shutdown(socket.SHUT_WR)
-                got = 0
-                while chunk := connection.recv(65536):
-                    got += len(chunk)
-                assert got == size
-        for future in served:
-            future.result(5)
-    for listener in listeners:
-        listener.close()
+    assert_transfers_arrive_whole(lab, lambda: start(lab, BOTH), CLIENTS[:2])
 
 
 def test_native_standby_takes_over_from_a_fallback_master(lab):

@@ -1,12 +1,12 @@
 """Which real server new connections get, and that existing ones stay where they are."""
 
-import socket
 from collections import Counter
 
 import pytest
 
 from lab import PairConfig, end_with_reset, wait_until
 from lab.topology import client_addresses
+from lab.traffic import assert_transfers_arrive_whole
 
 FAST = {"version": 3, "advert_int": "0.1"}
 
@@ -87,39 +87,8 @@ def test_udp_flow_stays_on_its_real_server(lab):
 
 
 def test_large_uploads_and_downloads_arrive_whole(lab):
-    """Segments of full size, in both directions, over the forwarding real server and the local one."""
-    size = 3_000_000
-
-    def serve(listener):
-        connection, _ = listener.accept()
-        with connection:
-            received = 0
-            while received < size:
-                received += len(connection.recv(65536))
-            connection.sendall(b"y" * received)
-
-    from concurrent.futures import ThreadPoolExecutor
-    listeners = []
-    for host in (lab.n1, lab.n2):
-        listener = host.socket()
-        listener.bind(("0.0.0.0", 80))
-        listener.listen(4)
-        listeners.append(listener)
-    lab.pair(PairConfig(**FAST))
-    with ThreadPoolExecutor(2) as threads:
-        served = [threads.submit(serve, listener) for listener in listeners]
-        for source in ("10.20.1.1", "10.20.1.2"):
-            with lab.client.connect(source, timeout=10) as connection:
-                connection.sendall(b"x" * size)
-                connection.shutdown(socket.SHUT_WR)
-                got = 0
-                while chunk := connection.recv(65536):
-                    got += len(chunk)
-                assert got == size
-        for future in served:
-            future.result(5)
-    for listener in listeners:
-        listener.close()
+    """Over the forwarding real server and the local one."""
+    assert_transfers_arrive_whole(lab, lambda: lab.pair(PairConfig(**FAST)), ("10.20.1.1", "10.20.1.2"))
 
 
 def test_connections_are_shown_while_they_live_and_after(lab):

@@ -5,6 +5,7 @@ import datetime
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from .config import VIP
 from .topology import client_addresses
@@ -113,3 +114,37 @@ class UdpProbe:
         """When those that were lost were sent, as logs have it."""
         return [datetime.datetime.fromtimestamp(at).isoformat(sep=" ", timespec="milliseconds")
                 for number, at in enumerate(self._sent_at) if number not in self._answered]
+
+
+def _take_and_give(listener, size):
+    connection, _ = listener.accept()
+    with connection:
+        received = 0
+        while received < size:
+            received += len(connection.recv(65536))
+        connection.sendall(b"y" * received)
+
+
+def assert_transfers_arrive_whole(lab, start, sources, size=3_000_000):
+    """Segments of full size, in both directions, for a client of each server; start() makes the directors."""
+    listeners = []
+    for host in (lab.n1, lab.n2):
+        listener = host.socket()
+        listener.bind(("0.0.0.0", 80))
+        listener.listen(4)
+        listeners.append(listener)
+    start()
+    with ThreadPoolExecutor(len(listeners)) as threads:
+        served = [threads.submit(_take_and_give, listener, size) for listener in listeners]
+        for source in sources:
+            with lab.client.connect(source, timeout=10) as connection:
+                connection.sendall(b"x" * size)
+                connection.shutdown(socket.SHUT_WR)
+                got = 0
+                while chunk := connection.recv(65536):
+                    got += len(chunk)
+                assert got == size
+        for future in served:
+            future.result(5)
+    for listener in listeners:
+        listener.close()
