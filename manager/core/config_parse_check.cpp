@@ -132,13 +132,8 @@ const CheckBlock& block_of(CheckKind kind) {
 
 // The table says which words stand in a block; what one does is the same wherever it stands.
 void read_words(Sections& sections, const CheckBlock& block, const Line& head, CheckDraft& draft) {
-  std::vector<WordReader<CheckDraft>> readers(std::begin(kConnectingWords),
-                                              std::end(kConnectingWords));
-  if (block.words != nullptr) {
-    const CheckWords more = block.words();
-    readers.insert(readers.end(), more.begin(), more.end());
-  }
-  read_section<CheckDraft>(sections, block.block, head, draft, readers);
+  const CheckWords more = block.words == nullptr ? CheckWords() : block.words();
+  read_section<CheckDraft>(sections, block.block, head, draft, kConnectingWords, {more});
 }
 
 void prepare(CheckConfig& config) {
@@ -275,20 +270,19 @@ void read_inherited(Sections& sections, CheckDefaults& defaults, const Line& lin
       "retry 0 in each check");
 }
 
-CheckDraft read_check(Sections& sections, CheckKind kind, const Line& head) {
+void read_check(Sections& sections, CheckKind kind, const Line& head, CheckDraft& draft) {
   { const Arguments none(head, sections.problems); }
-  CheckDraft draft;
   draft.head = head.spot;
   draft.config.kind = kind;
   draft.config.place = sections.problems.place_of(head.spot);
   prepare(draft.config);
   read_words(sections, block_of(kind), head, draft);
   check_block(sections, draft);
-  return draft;
 }
 
-void finish_check(Sections& sections, CheckDraft draft, std::span<const CheckDefaults* const> outer,
-                  const Endpoint& real_server, std::vector<CheckConfig>& checks) {
+void finish_check(Sections& sections, CheckDraft& draft,
+                  std::span<const CheckDefaults* const> outer, const Endpoint& real_server,
+                  std::vector<CheckConfig>& checks) {
   draft.own = with_outer(std::move(draft.own), outer);
   for (CheckDraft& host : draft.hosts) {
     const CheckDefaults* const around[] = {&draft.own};
@@ -297,7 +291,7 @@ void finish_check(Sections& sections, CheckDraft draft, std::span<const CheckDef
     if (host.config.source == CheckSource{}) host.config.source = draft.config.source;
     host.config.own = draft.config.own;
     host.config.log_all_failures |= draft.config.log_all_failures;
-    finish_check(sections, std::move(host), around, real_server, checks);
+    finish_check(sections, host, around, real_server, checks);
   }
   if (!draft.hosts.empty()) return;
   draft.config.timing = timing_of(draft.config.kind, draft.own);

@@ -43,10 +43,11 @@ struct CheckDraft {
   std::string group;
   std::vector<CheckDraft> hosts;  // SMTP_CHECK's: each is a check of its own instead of this one
 };
-CheckDraft read_check(Sections& sections, CheckKind kind, const Line& head);
+void read_check(Sections& sections, CheckKind kind, const Line& head, CheckDraft& draft);
 // With what the check did not say from the blocks around it, the innermost first.
-void finish_check(Sections& sections, CheckDraft draft, std::span<const CheckDefaults* const> outer,
-                  const Endpoint& real_server, std::vector<CheckConfig>& checks);
+void finish_check(Sections& sections, CheckDraft& draft,
+                  std::span<const CheckDefaults* const> outer, const Endpoint& real_server,
+                  std::vector<CheckConfig>& checks);
 
 // The words of one kind beside those that all connecting checks have.
 using CheckWords = std::span<const WordReader<CheckDraft>>;

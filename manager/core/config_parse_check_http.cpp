@@ -220,7 +220,7 @@ void check_pattern(Sections& sections, HttpUrl& url, const Spot& spot) {
 
 void read_url(Sections& sections, CheckDraft& draft, const Line& line) {
   { const Arguments none(line, sections.problems); }
-  HttpUrl url;
+  HttpUrl& url = draft.config.urls.emplace_back();
   url.place = sections.problems.place_of(line.spot);
   const Spot spot = line.spot;
   bool has_path = false;
@@ -234,7 +234,6 @@ void read_url(Sections& sections, CheckDraft& draft, const Line& line) {
     sections.problems.error(spot, "this url has no path", "path /index.html");
   }
   check_pattern(sections, url, spot);
-  draft.config.urls.push_back(std::move(url));
 }
 
 void read_http_protocol(Sections& sections, CheckDraft& draft, const Line& line) {

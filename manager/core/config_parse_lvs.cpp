@@ -94,8 +94,8 @@ void read_quorum(Sections& sections, VirtualServerDraft& draft, const Line& line
   draft.config.quorum = read_live_weight(sections, line, 0).value_or(1);
   if (draft.config.quorum > 0) return;
   draft.config.quorum = 1;
-  sections.blocks.tolerated(line.spot, "quorum 0 is taken for 1: one real server is needed to serve",
-                            "quorum 1");
+  sections.blocks.tolerated(
+      line.spot, "quorum 0 is taken for 1: one real server is needed to serve", "quorum 1");
 }
 
 void read_hysteresis(Sections& sections, VirtualServerDraft& draft, const Line& line) {
@@ -228,7 +228,8 @@ LvsDrafts& drafts_of(Sections& sections) {
 }
 
 void read_virtual_server(Sections& sections, const Line& head) {
-  VirtualServerDraft draft;
+  auto& waiting = drafts_of(sections).servers;
+  VirtualServerDraft& draft = waiting.emplace_back();
   draft.real_servers.reserve(16);  // drafts are large: rather not moved
   draft.head = head.spot;
   draft.config.place = sections.problems.place_of(head.spot);
@@ -237,7 +238,11 @@ void read_virtual_server(Sections& sections, const Line& head) {
   read_virtual_server_head(sections, draft, head);
   read_section<VirtualServerDraft>(sections, BlockKind::virtual_server, head, draft,
                                    kVirtualServerWords);
-  drafts_of(sections).servers.push_back(std::move(draft));
+  // One of a group may have to wait for it, and those behind it for their turn. Else it is finished
+  // while it is in the cache.
+  if (waiting.size() > 1 || !draft.group.empty()) return;
+  finish_virtual_server(sections, draft);
+  waiting.pop_front();
 }
 
 namespace {
@@ -274,6 +279,8 @@ void finish_claims(Sections& sections) {
   std::map<ServiceKey, Spot> seen;
   std::vector<VirtualServerConfig> servers;
   std::vector<Spot> spots;
+  servers.reserve(sections.config.virtual_servers.size());
+  spots.reserve(sections.config.virtual_servers.size());
   for (size_t i = 0; i < sections.config.virtual_servers.size(); ++i) {
     VirtualServerConfig& server = sections.config.virtual_servers[i];
     const Spot& spot = sections.virtual_server_spots[i];

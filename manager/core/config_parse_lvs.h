@@ -1,6 +1,7 @@
 // The drafts of virtual_server and real_server, shared by their readers. Internal to the parser.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -83,7 +84,7 @@ struct VirtualServerDraft {
 
 struct LvsDrafts {
   std::map<std::string, GroupDraft> groups;
-  std::vector<VirtualServerDraft> servers;  // file order
+  std::deque<VirtualServerDraft> servers;  // that wait to be finished, in file order
 };
 LvsDrafts& drafts_of(Sections& sections);
 

@@ -28,7 +28,7 @@ void read_real_method(Sections& sections, RealServerDraft& draft, const Line& li
 
 template <CheckKind kKind>
 void read_check_of(Sections& sections, RealServerDraft& draft, const Line& line) {
-  draft.checks.push_back(read_check(sections, kKind, line));
+  read_check(sections, kKind, line, draft.checks.emplace_back());
 }
 
 void read_inhibit(Sections& sections, RealServerDraft& draft, const Line& line) {
@@ -109,7 +109,7 @@ std::optional<int> read_weight(Sections& sections, const Line& line) {
 }
 
 void read_real_server(Sections& sections, VirtualServerDraft& server, const Line& head) {
-  RealServerDraft draft;
+  RealServerDraft& draft = server.real_servers.emplace_back();
   draft.head = head.spot;
   draft.config.place = sections.problems.place_of(head.spot);
   {
@@ -130,7 +130,6 @@ void read_real_server(Sections& sections, VirtualServerDraft& server, const Line
     }
   }
   read_section<RealServerDraft>(sections, BlockKind::real_server, head, draft, kRealServerWords);
-  server.real_servers.push_back(std::move(draft));
 }
 
 namespace {
@@ -170,8 +169,9 @@ bool finish_real_server(Sections& sections, const VirtualServerDraft& draft,
   config.inhibit_on_failure =
       real.inhibit_on_failure.value_or(draft.inhibit_on_failure.value_or(false));
   const CheckDefaults* const outer[] = {&real.defaults, &draft.defaults};
+  config.checks.reserve(real.checks.size());
   for (CheckDraft& check : real.checks)
-    finish_check(sections, std::move(check), outer, checked, config.checks);
+    finish_check(sections, check, outer, checked, config.checks);
   return true;
 }
 
