@@ -10,95 +10,22 @@
 //   - a FIN on one CPU never undoes a RST on another;
 //   - two CPUs that open one connection at the same time may leave one entry each, and send a
 //     client's first connections to one real server each: never more than there are CPUs.
-#include <arpa/inet.h>
-#include <sched.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
-#include <functional>
+#include <cstring>
 #include <iostream>
 #include <map>
 #include <string>
-#include <thread>
 
-#include "frame.h"
-#include "kernel.h"
-#include "model_select.h"
+#include "race_ground.h"
 #include "random.h"
 
 namespace xlb::oracle {
 namespace {
 
-constexpr Mac kMac{0x02, 0, 0, 0, 0, 0x01};
-constexpr uint16_t kWeb = 1;     // ids
-constexpr uint16_t kSticky = 2;  // persistent
-constexpr uint16_t kWebPort = 80;
-constexpr uint16_t kStickyPort = 443;
-constexpr uint32_t kWebServers = 4;    // real servers 1 to 4
-constexpr uint32_t kLiveServer = 9;    // only the live connection's
-constexpr uint32_t kStickyFirst = 10;  // and the next three
-constexpr uint32_t kSpins = 100000;    // then the other thread may be waiting for this CPU
-constexpr uint8_t kSyn = 0x02;
-constexpr uint8_t kFinAck = 0x11;
-constexpr uint8_t kRst = 0x04;
-constexpr uint8_t kAck = 0x10;
-
-xlb_service service_of(uint16_t id, uint16_t port, uint32_t slots, uint32_t count) {
-  xlb_service service{};
-  const Address address = address_of("10.10.0.3");
-  std::memcpy(service.key.address, address.data(), sizeof(service.key.address));
-  service.key.port = htons(port);
-  service.key.protocol = 6;
-  service.key.family = XLB_IPV4;
-  service.id = id;
-  service.hash_input = XLB_HASH_SOURCE_ADDRESS | XLB_HASH_SOURCE_PORT;
-  service.persistence_prefix = 32;
-  service.ring = service.hash = XLB_SLOTS_OF(slots, count);
-  return service;
-}
-
-// Local real servers: their packets are not changed, and so may be repeated in the kernel.
-Tables race_tables() {
-  Tables tables;
-  std::fill_n(tables.settings.timeout_s, XLB_FLOW_STATES, 900U);
-  tables.services.push_back(service_of(kWeb, kWebPort, 0, kWebServers));
-  tables.services.push_back(service_of(kSticky, kStickyPort, 8, 4));
-  tables.services.back().persistence_timeout_s = 50;
-  const auto put = [&](uint32_t index, uint16_t service_id) {
-    tables.real_servers[index].flags = XLB_RS_FORWARD | XLB_RS_ACCEPT | XLB_RS_LOCAL;
-    tables.real_servers[index].service_id = service_id;
-  };
-  for (uint32_t i = 0; i < kWebServers; i++) {
-    tables.slots[i] = i + 1;
-    put(i + 1, kWeb);
-    tables.slots[8 + i] = kStickyFirst + i;
-    put(kStickyFirst + i, kSticky);
-  }
-  put(kLiveServer, kWeb);
-  xlb_interface interface {};
-  interface.ifindex = kIngress;
-  std::copy(kMac.begin(), kMac.end(), interface.mac);
-  tables.interfaces.push_back(interface);
-  return tables;
-}
-
-struct Flow {
-  uint16_t port = 0;
-  uint64_t key = 0;
-};
-
-class Race {
+class Race : RaceGround {
  public:
-  explicit Race(uint32_t rounds) : tables_(race_tables()), rounds_(rounds) {
-    cpus_ = std::clamp<uint32_t>(static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_ONLN)), 2, 4);
-    // Flows whose home is one of the first two buckets, a pair.
-    for (uint32_t port = 1024; port < 65536; port++) {
-      const uint64_t key = key_of(static_cast<uint16_t>(port), tables_.services[0]);
-      if (home_bucket(key, kFlowBuckets) < 2) flows_.push_back({static_cast<uint16_t>(port), key});
-    }
-  }
+  explicit Race(uint32_t rounds) : RaceGround(rounds) {}
 
   bool run() {
     flood_beside_a_live_connection();
@@ -113,95 +40,6 @@ class Race {
   }
 
  private:
-  [[nodiscard]] static Connection connection_of(uint16_t port, const xlb_service& service) {
-    return {.family = XLB_IPV4,
-            .protocol = 6,
-            .client = address_of("198.51.100.7"),
-            .client_port = port,
-            .server = address_of("10.10.0.3"),
-            .server_port = ntohs(service.key.port)};
-  }
-  [[nodiscard]] static uint64_t key_of(uint16_t port, const xlb_service& service) {
-    return flow_key(connection_of(port, service), service);
-  }
-  [[nodiscard]] static Bytes packet(uint16_t port, uint8_t flags, uint16_t to = kWebPort) {
-    FrameSpec spec;
-    spec.to = kMac;
-    spec.from = {0x02, 0, 0, 0, 0, 0x02};
-    spec.source = address_of("198.51.100.7");
-    spec.destination = address_of("10.10.0.3");
-    spec.source_port = port;
-    spec.destination_port = to;
-    spec.flags = flags;
-    return encode(spec);
-  }
-
-  // On every CPU at once: `work` of each CPU's number, `rounds` times, all starting each round
-  // together; `between` runs alone after each. In real time, so that the CPUs truly meet and other
-  // work here does not make the rounds last.
-  void together(uint32_t rounds, const std::function<void(uint32_t cpu, uint32_t round)>& work,
-                const std::function<void(uint32_t round)>& between = {}) {
-    std::atomic<uint64_t> arrived{0};
-    const auto meet = [&](uint64_t meetings) {
-      arrived++;
-      for (uint32_t spins = 0; arrived.load() < meetings * cpus_; spins++)
-        if (spins > kSpins) std::this_thread::yield();
-    };
-    std::vector<std::thread> threads;
-    for (uint32_t cpu = 0; cpu < cpus_; cpu++) {
-      threads.emplace_back([&, cpu] {
-        own_cpu(cpu);
-        uint64_t meetings = 0;
-        for (uint32_t round = 0; round < rounds; round++) {
-          meet(++meetings);
-          work(cpu, round);
-          meet(++meetings);
-          if (cpu == 0 && between) between(round);
-        }
-      });
-    }
-    for (std::thread& thread : threads)
-      thread.join();
-  }
-
-  static void own_cpu(uint32_t cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    (void)sched_setaffinity(0, sizeof(set), &set);
-    const sched_param priority{.sched_priority = 1};
-    (void)sched_setscheduler(0, SCHED_FIFO, &priority);
-  }
-
-  void expect(const std::string& what, bool holds, const std::string& otherwise) {
-    (holds ? passed_ : failed_)++;
-    std::cout << (holds ? "ok   " : "FAIL ") << what << (holds ? "" : ": " + otherwise) << "\n";
-  }
-
-  // Differences between the loads and the entries; entries half filled. 0: none.
-  uint64_t inconsistencies() {
-    std::map<uint32_t, std::pair<uint64_t, uint64_t>> counted;
-    uint64_t wrong = 0;
-    for (const xlb_flow& flow : kernel_.flows()) {
-      if (flow.key != 0 && flow.value == 0) wrong++;
-      if (flow.key == 0 && flow.value != 0) wrong++;
-      if (flow.value == 0) continue;
-      auto& load = counted[XLB_FLOW_REAL_SERVER(flow.value)];
-      (XLB_FLOW_STATE(flow.value) == XLB_FLOW_ESTABLISHED ? load.first : load.second)++;
-    }
-    for (uint32_t i = 0; i < kRealServers; i++) {
-      const xlb_load& load = kernel_.loads()[i];
-      const auto& want = counted[i];
-      if (load.active != want.first || load.inactive != want.second) wrong++;
-    }
-    return wrong;
-  }
-
-  void clear() {
-    std::memset(kernel_.flows().data(), 0, kernel_.flows().size_bytes());
-    std::memset(kernel_.loads().data(), 0, kernel_.loads().size_bytes());
-  }
-
   void flood_beside_a_live_connection() {
     Tables tables = tables_;
     const Flow live = flows_.front();
@@ -424,14 +262,6 @@ class Race {
     expect("one client: only first connections go elsewhere, all are counted", scattered == 0,
            std::to_string(scattered) + " rounds");
   }
-
-  Kernel kernel_;
-  Tables tables_;
-  uint32_t rounds_;
-  uint32_t cpus_ = 2;
-  std::vector<Flow> flows_;
-  size_t passed_ = 0;
-  size_t failed_ = 0;
 };
 
 }  // namespace
