@@ -247,15 +247,27 @@ void read_virtual_server_head(Sections& sections, VirtualServerDraft& draft, con
   draft.valid = address.has_value() && port.has_value();
 }
 
-void say_missing_port(Problems& problems, const VirtualServerDraft& draft) {
+// Where a real server has a port and keeps it, this one's is forgotten: all of the address' traffic
+// would be taken.
+void finish_missing_port(Sections& sections, VirtualServerDraft& draft) {
   const IpAddress& address = draft.config.key.address;
-  problems.warning(draft.address_spot,
-                   fmt::format("virtual_server {} has no port: it takes any", address),
-                   fmt::format("virtual_server {} 80 {{, or 0", address));
+  const bool forgotten =
+      std::any_of(draft.real_servers.begin(), draft.real_servers.end(), [&](const auto& real) {
+        return real.port.has_value() && !method_of(draft, real.method).translated;
+      });
+  if (forgotten) {
+    draft.valid = false;
+    return sections.problems.error(draft.address_spot,
+                                   fmt::format("virtual_server {} has no port", address),
+                                   fmt::format("virtual_server {} 80 {{; port 0 is any", address));
+  }
+  sections.problems.warning(draft.address_spot,
+                            fmt::format("virtual_server {} has no port: it takes any", address),
+                            fmt::format("virtual_server {} 0 {{", address));
 }
 
 void finish_keys(Sections& sections, VirtualServerDraft& draft) {
-  if (draft.without_port) say_missing_port(sections.problems, draft);
+  if (draft.without_port) finish_missing_port(sections, draft);
   ServiceKey& key = draft.config.key;
   if (!draft.group.empty()) {
     const auto& groups = drafts_of(sections).groups;

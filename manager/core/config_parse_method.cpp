@@ -116,14 +116,14 @@ bool method_fits(Sections& sections, const VirtualServerDraft& draft, const Meth
   const ServiceKey& key = draft.config.key;
   const bool one_port = draft.config.group.empty() && key.mark == 0;
   if (!method.translated && one_port && endpoint.port != key.port) {
-    sections.blocks.tolerated(
+    sections.problems.error(
         port,
-        fmt::format("{} port {} is not used: {} leaves ports as they are, and the virtual server's "
-                    "is {}",
-                    keyword, endpoint.port, method.tunnel ? "a tunnel" : "direct routing",
-                    key.port),
+        fmt::format("{} port {} differs from the virtual server's port {}: {} leaves ports as they "
+                    "are",
+                    keyword, endpoint.port, key.port,
+                    method.tunnel ? "a tunnel" : "direct routing"),
         fmt::format("{} {} {}, or lvs_method NAT", keyword, endpoint.address, key.port));
-    endpoint.port = key.port;
+    return false;
   }
   const bool crosses = endpoint.address.family() != key.address.family();
   if (!crosses || (method.tunnel && key.mark == 0)) return true;

@@ -20,10 +20,10 @@ constexpr std::array<CharClass, 256> kClasses = [] {
     classes[c] = kJunk;
   classes[0x7f] = kJunk;
   for (const char c : {' ', '\t', '\r', '\f', '\v'})
-    classes[static_cast<size_t>(c)] = kBlank;
+    classes[static_cast<unsigned char>(c)] = kBlank;
   classes['\n'] = kNewline;
   for (const char c : {'#', '!', '{', '}', '"', '\\'})
-    classes[static_cast<size_t>(c)] = kSpecial;
+    classes[static_cast<unsigned char>(c)] = kSpecial;
   return classes;
 }();
 
