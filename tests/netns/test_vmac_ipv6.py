@@ -1,5 +1,5 @@
-"""use_vmac with IPv6: the addresses of a virtual router live on a macvlan with 00:00:5e:00:02:VRID, neighbours learn that MAC
-address alone, and the XDP program balances what is addressed to it."""
+"""use_vmac with IPv6: the addresses of a virtual router live on a macvlan with 00:00:5e:00:02:VRID, neighbours learn
+that MAC address alone, and the XDP program balances what is addressed to it."""
 
 import socket
 import time
@@ -94,7 +94,7 @@ def test_rule_6_120_adverts_have_the_virtual_mac_and_balanced_frames_the_physica
 
 
 def test_rule_107_a_backup_says_nothing_under_the_virtual_mac(lab):
-    """Or the switch would send it what is for the master. The kernel would: multicast listener reports, router solicitations."""
+    """Or the switch would send it what is for the master. The kernel would: listener reports, router solicitations."""
     add_ipv6(lab)
     master = lab.director("n1", config("n1"))
     master.wait_vrrp("MASTER")

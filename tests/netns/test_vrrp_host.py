@@ -231,9 +231,8 @@ class OwnedTable:
         self._process.wait(10)
 
 
-@pytest.mark.parametrize("attach_mode", ["none"])
-def test_rule_123_a_master_whose_nat_table_cannot_be_put_back_is_in_fault(lab, attach_mode):
-    director = lab.director("n1", dataclasses.replace(V3, xlb=f"attach_mode {attach_mode}").text("n1"))
+def test_rule_123_a_master_whose_nat_table_cannot_be_put_back_is_in_fault(lab):
+    director = lab.director("n1", dataclasses.replace(V3, xlb="attach_mode none").text("n1"))
     director.wait_vrrp("MASTER")
     owned = OwnedTable(lab.n1)
     try:

@@ -35,7 +35,8 @@ class Form:
 
     def text(self, name, priority):
         own = ADDRESSES6 if self.v6 else ADDRESSES4
-        peers = f"unicast_src_ip {own[name]}\n    unicast_peer {{\n        {own[OTHER[name]]}\n    }}" if self.unicast else ""
+        peers = f"unicast_src_ip {own[name]}\n    unicast_peer {{\n        {own[OTHER[name]]}\n    }}"
+        peers = peers if self.unicast else ""
         # keepalived wants the link-local address first.
         addresses = [f"{LINK_LOCAL_VIP}/64", self.vip] if self.v6 else [self.vip]
         return (f"vrrp_instance VI_1 {{\n    interface eth0\n    virtual_router_id {VRID}\n    version {self.version}\n"
