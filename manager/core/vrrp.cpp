@@ -50,7 +50,7 @@ VirtualRouter::VirtualRouter(Settings settings)
 Actions VirtualRouter::handle(const Event& event, TimePoint now) {
   Actions actions;
   if (overtaken(now)) {
-    leave_for(State::backup, actions);
+    leave_for(State::backup, actions, silent(now));
     listen_again(now);
   }
   std::visit([&](const auto& concrete) { on(concrete, now, actions); }, event);
@@ -279,10 +279,10 @@ void VirtualRouter::become_master(TimePoint now, Actions& actions) {
 }
 
 // To any state but MASTER, with everything learned forgotten.
-void VirtualRouter::leave_for(State next, Actions& actions) {
+void VirtualRouter::leave_for(State next, Actions& actions, Duration silent) {
   const State from = state_;
   if (from == State::master) actions.emplace_back(RemoveAddresses{});
-  actions.emplace_back(StateChanged{from, next});
+  actions.emplace_back(StateChanged{from, next, silent});
   state_ = next;
   interval_ = settings_.advert_interval;
   master_.reset();
@@ -329,8 +329,12 @@ std::optional<IpAddress> VirtualRouter::living_master(TimePoint now) const {
 // claims the addresses again: it may be of lower rank, or its successor not to be preempted.
 bool VirtualRouter::overtaken(TimePoint now) const {
   if (state_ != State::master) return false;
-  const TimePoint last_sent = advert_due_ - settings_.advert_interval;
-  return now - last_sent > settings_.down_timer_adverts * interval_ + skew_of(0);
+  return silent(now) > settings_.down_timer_adverts * interval_ + skew_of(0);
+}
+
+// As master: since its last advertisement.
+Duration VirtualRouter::silent(TimePoint now) const {
+  return now - (advert_due_ - settings_.advert_interval);
 }
 
 // v2 counts in seconds whatever the interval (RFC 3768 6.1), v3 in intervals (RFC 9568 6.1).

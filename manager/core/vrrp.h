@@ -106,6 +106,7 @@ struct AnnounceAddresses {};  // one block of gratuitous ARP
 struct StateChanged {
   State from = State::init;
   State to = State::init;
+  Duration silent{};  // that a master was stopped, if that is why it is none
 };
 // The master fell silent: BACKUP's timer expired without a farewell (priority 0), and not because
 // we outrank a master that still speaks. `last_master` is who it was, if it was ever heard.
@@ -166,13 +167,14 @@ class VirtualRouter {
   void claim(TimePoint now, Actions& actions);
   void become_backup(TimePoint now, Actions& actions);
   void become_master(TimePoint now, Actions& actions);
-  void leave_for(State next, Actions& actions);
+  void leave_for(State next, Actions& actions, Duration silent = {});
   void advertise(TimePoint now, Actions& actions);
   void announce(TimePoint now, Actions& actions);
 
   [[nodiscard]] bool preempts(uint8_t priority, TimePoint now);
   bool doubts(const AdvertisementReceived& advertisement, TimePoint now);
   [[nodiscard]] bool overtaken(TimePoint now) const;
+  [[nodiscard]] Duration silent(TimePoint now) const;
   [[nodiscard]] Duration skew_of(uint8_t priority) const;
 
   Settings settings_;

@@ -208,7 +208,7 @@ void VrrpInstance::carry_out(const vrrp::Action& action) {
         } else if constexpr (std::is_same_v<What, vrrp::AnnounceAddresses>) {
           addresses_.announce();
         } else if constexpr (std::is_same_v<What, vrrp::StateChanged>) {
-          transition(what.from, what.to);
+          transition(what);
         } else if constexpr (std::is_same_v<What, vrrp::MasterLost>) {
           around_.master_lost(what.last_master);
         } else if constexpr (std::is_same_v<What, vrrp::WantsMaster>) {
@@ -253,11 +253,16 @@ void VrrpInstance::send(uint8_t priority) {
   }
 }
 
-void VrrpInstance::transition(vrrp::State from, vrrp::State to) {
+void VrrpInstance::transition(const vrrp::StateChanged& change) {
+  const auto [from, to, silent] = change;
   since_ = std::chrono::system_clock::now();
   if (from != vrrp::State::init) ++transitions_;
   if (from == vrrp::State::master) around_.adverts.clear(config_.name);
-  const std::string why = to == vrrp::State::fault ? ": " + fault_reason_ : "";
+  std::string why = to == vrrp::State::fault ? ": " + fault_reason_ : "";
+  if (silent > Duration()) {
+    why = fmt::format(": the process stood still for {:.1f} s, and a backup waits no longer",
+                      std::chrono::duration<double>(silent).count());
+  }
   log::notice("{}: {} -> {}{}", config_.name, vrrp::name_of(from),
               to == vrrp::State::init ? "STOP" : vrrp::name_of(to), why);
   notify(to);

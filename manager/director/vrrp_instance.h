@@ -124,7 +124,7 @@ class VrrpInstance {
   void hear(const vrrp::Received& advertisement);
   void send(uint8_t priority);
   void announce_new_mac();
-  void transition(vrrp::State from, vrrp::State to);
+  void transition(const vrrp::StateChanged& change);
   void notify(vrrp::State state);
   void notify_lower_priority();
   void notify_priority();

@@ -29,7 +29,8 @@ inline std::string words(const Action& action) {
     std::string operator()(const RemoveAddresses&) const { return "remove"; }
     std::string operator()(const AnnounceAddresses&) const { return "announce"; }
     std::string operator()(const StateChanged& change) const {
-      return fmt::format("{}->{}", name_of(change.from), name_of(change.to));
+      return fmt::format("{}->{}{}", name_of(change.from), name_of(change.to),
+                         change.silent > Duration() ? " as it stood still" : "");
     }
     std::string operator()(const MasterLost& lost) const {
       return lost.last_master ? fmt::format("lost {}", *lost.last_master) : "lost nobody";
