@@ -147,6 +147,7 @@ Result<void> Director::open_kernel() {
   if (!nat) return nat.error();
   nat_ = std::make_unique<NatWorker>(*loop_, std::move(*nat),
                                      [this](const Result<void>& done) { nat_applied(done); });
+  nat_lost_ = !nat_->holding();
   auto requester = NeighbourRequester::open();
   if (!requester) return requester.error();
   worker_ = std::make_unique<Worker>(*loop_);

@@ -57,7 +57,8 @@ std::string Director::xdp_trouble() const {
 void Director::watch_balancing() {
   const TimePoint now = loop_->now();
   const bool xdp = xdp_outage_.follow(xdp_trouble(), now);
-  const bool nat = nat_outage_.follow(nat_lost_ ? local_delivery_error_ : "", now);
+  const bool lost = nat_lost_ && (fallback_ || translating_);
+  const bool nat = nat_outage_.follow(lost ? local_delivery_error_ : "", now);
   if (!xdp && !nat) return;
   for (const Outage* outage : {&xdp_outage_, &nat_outage_}) {
     if (outage->counts) log::error("virtual servers are not balanced: {}", outage->reason);

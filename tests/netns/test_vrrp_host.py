@@ -231,8 +231,11 @@ class OwnedTable:
         self._process.wait(10)
 
 
-def test_rule_123_a_master_whose_nat_table_cannot_be_put_back_is_in_fault(lab):
-    director = lab.director("n1", dataclasses.replace(V3, xlb="attach_mode none").text("n1"))
+@pytest.mark.parametrize("why", ["attach_mode none", "lb_kind NAT"])
+def test_rule_123_a_master_whose_nat_table_cannot_be_put_back_is_in_fault(lab, why):
+    config = dataclasses.replace(V3, xlb="attach_mode none" if why == "attach_mode none" else "attach_mode native")
+    text = config.text("n1")
+    director = lab.director("n1", text.replace("lb_kind DR", why) if why == "lb_kind NAT" else text)
     director.wait_vrrp("MASTER")
     owned = OwnedTable(lab.n1)
     try:
