@@ -65,7 +65,7 @@ ProbeResult judge(BodySearches& searches, const HttpUrl& url,
     result.text += ", digest matches";
   }
   if (!url.pattern) return result;
-  const ProbeResult found = search(searches, *url.pattern, response->body);
+  ProbeResult found = search(searches, *url.pattern, response->body);
   if (!found.ok) return found;
   return {true, result.text + ", " + found.text};
 }
