@@ -23,7 +23,6 @@ virtual_server {VIP} 80 {{
     lvs_method DR
     lvs_sched wrr
     protocol TCP
-    retry 0
     delay_before_retry 0.1
     connect_timeout 0.5
     {service}
@@ -104,7 +103,6 @@ virtual_server {VIP6} 80 {{
     lvs_method DR
     protocol TCP
     connect_timeout 0.5
-    retry 0
     real_server {ADDRESSES6["n2"]} 80 {{
         PING_CHECK {{
         }}
