@@ -207,7 +207,7 @@ class WebServer:
 
 
 class UdpEcho:
-    """Answers every datagram with the server's name, the client's address, and what it said."""
+    """Answers every datagram with the server's name, the client's address, and how what it said begins."""
 
     def __init__(self, host, name, address="0.0.0.0", port=5353):
         self._name = name
@@ -226,7 +226,7 @@ class UdpEcho:
                 said, peer = self._socket.recvfrom(2048)
             except TimeoutError:
                 continue
-            self._socket.sendto(f"{self._name} {peer[0]} ".encode() + said, peer)
+            self._socket.sendto(f"{self._name} {peer[0]} ".encode() + said[:10], peer)
 
     def close(self):
         self._stopping = True
