@@ -261,13 +261,11 @@ void read_check_default(Sections& sections, CheckDefaults& defaults, const Line&
 }
 
 void read_inherited(Sections& sections, CheckDefaults& defaults, const Line& line) {
-  const auto before = defaults.retry;
   read_check_default(sections, defaults, line);
   if (line.words[0].text != "retry" || defaults.retry != 0) return;
-  defaults.retry = before;
   sections.problems.warning(
-      line.spot, "retry 0 is ignored: outside a check it is at least 1, as keepalived has it",
-      "retry 0 in each check");
+      line.spot, "retry 0 means what it says here; keepalived ignores it outside a check",
+      "retry 0 in each check says the same to both");
 }
 
 void read_check(Sections& sections, CheckKind kind, const Line& head, CheckDraft& draft) {

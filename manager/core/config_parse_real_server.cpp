@@ -1,7 +1,6 @@
 // real_server: its words, and what it takes over from its virtual_server.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <limits>
 #include <map>
 #include <utility>
@@ -10,9 +9,6 @@
 
 namespace xlb::parse {
 namespace {
-
-constexpr uint64_t kMostWeight = 65'535;
-constexpr uint64_t kMostWeightSaid = 2'147'483'647;  // keepalived's
 
 void read_real_weight(Sections& sections, RealServerDraft& draft, const Line& line) {
   draft.weight = read_weight(sections, line);
@@ -98,14 +94,9 @@ std::optional<int> read_weight(Sections& sections, const Line& line) {
   Arguments arguments(line, sections.problems);
   const Word* word = arguments.take("a number from 0 to 65535");
   if (word == nullptr) return std::nullopt;
-  const auto weight = sections.values.number(*word, "weight", {0, kMostWeightSaid});
+  const auto weight = sections.values.number(*word, "weight", {0, 65535});
   if (!weight) return std::nullopt;
-  if (*weight > kMostWeight) {
-    sections.problems.warning(
-        word->spot, fmt::format("weight {} is taken for {}, the most there is", quoted(word->text),
-                                kMostWeight));
-  }
-  return static_cast<int>(std::min(*weight, kMostWeight));
+  return static_cast<int>(*weight);
 }
 
 void read_real_server(Sections& sections, VirtualServerDraft& server, const Line& head) {

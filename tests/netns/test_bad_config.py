@@ -42,7 +42,7 @@ BROKEN = [
     ("a misspelt real_server block", "real_server 10.10.0.1 80 {", "real_servr 10.10.0.1 80 {", None),
     ("a real server's address that is none", "real_server 10.10.0.1 80 {", "real_server ten.ten 80 {", None),
     ("direct routing to another port", "real_server 10.10.0.1 80 {", "real_server 10.10.0.1 8080 {", None),
-    ("a weight of 2147483648", "weight 100", "weight 2147483648", None),
+    ("a weight of 65536", "weight 100", "weight 65536", None),
     ("a negative weight", "weight 100", "weight -1", None),
     ("a digest that is too short", DIGEST, "digest d41d8cd98f00b204e9800998ecf842", None),
     ("a digest with a letter that is no hex digit", DIGEST, "digest g41d8cd98f00b204e9800998ecf8427e", None),

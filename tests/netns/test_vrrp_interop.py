@@ -69,7 +69,6 @@ def link_local(host):
 FORMS = {
     "v2 IPv4 multicast": Form(version=2),
     "v2 IPv4 unicast": Form(version=2, unicast=True),
-    "v2 IPv4 use_vmac": Form(version=2, extra="use_vmac"),
     "v3 IPv4 multicast": Form(),
     "v3 IPv4 unicast": Form(unicast=True),
     "v3 IPv4 use_vmac": Form(extra="use_vmac"),
