@@ -28,7 +28,7 @@ Result<void> SplitDataplane::apply(const ForwardingTable& desired) {
                   [](const auto& service) { return service.translated; })) {
     return apply_split(desired);
   }
-  const auto done = xdp_.apply(desired);
+  auto done = xdp_.apply(desired);
   if (begun_ && translates()) nat_.end();
   translated_ = {};
   sides_.clear();
